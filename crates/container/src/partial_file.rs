@@ -1,0 +1,154 @@
+//! A file that gets its name only when it is whole: `name.partial`, then fsync, rename, fsync of the directory.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::fs::{Disk, Fs, lock, parent};
+
+/// What to do with a file that has the final name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// Refuse, before anything is written and again at the end.
+    #[default]
+    Refuse,
+    /// Replace it, when the new file is whole.
+    Overwrite,
+}
+
+/// A file sink with mode 0600, locked while it lives. Dropping it leaves the `.partial` file in place.
+pub struct PartialFile {
+    file: File,
+    partial: PathBuf,
+    path: PathBuf,
+    existing: Existing,
+    fs: Box<dyn Fs>,
+}
+
+impl PartialFile {
+    /// Opens `path` + `.partial` for writing. One that an aborted run left behind is emptied and used.
+    ///
+    /// # Errors
+    /// `Busy` when another process is writing it, `Exists` when `path` is there and must stay, `Io`.
+    pub fn create(path: &Path, existing: Existing) -> Result<Self, Error> {
+        Self::create_on(Box::new(Disk), path, existing)
+    }
+
+    pub(crate) fn create_on(fs: Box<dyn Fs>, path: &Path, existing: Existing) -> Result<Self, Error> {
+        refuse_existing(path, existing)?;
+        let partial = partial_path(path);
+        let file = open_partial(&partial)?;
+        lock(&file, &partial)?;
+        // Whoever held the lock until now may have renamed the file that we opened: it is no longer ours to empty.
+        if !still_there(&file, &partial) {
+            return Err(Error::Busy { path: partial });
+        }
+        file.set_len(0).map_err(Error::file("empty", &partial))?;
+        make_private(&file).map_err(Error::file("set the mode of", &partial))?;
+        Ok(Self { file, partial, path: path.to_path_buf(), existing, fs })
+    }
+
+    /// The final name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name while it is being written.
+    pub fn partial_path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Makes what was written so far durable: for a checkpoint.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn sync_data(&mut self) -> Result<(), Error> {
+        self.fs.sync_data(&self.file).map_err(Error::file("sync", &self.partial))
+    }
+
+    /// Makes the file durable and gives it its final name.
+    ///
+    /// # Errors
+    /// `Exists` when a file of that name has appeared and must stay; `Io`. The `.partial` file then remains.
+    pub fn commit(mut self) -> Result<(), Error> {
+        self.fs.sync_all(&self.file).map_err(Error::file("sync", &self.partial))?;
+        refuse_existing(&self.path, self.existing)?;
+        self.fs.rename(&self.partial, &self.path).map_err(Error::file("rename to", &self.path))?;
+        let dir = parent(&self.path);
+        self.fs.sync_dir(dir).map_err(Error::file("sync directory", dir))
+    }
+}
+
+impl Write for PartialFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.fs.write(&mut self.file, bytes).map_err(|source| match source.kind() {
+            io::ErrorKind::Interrupted => source,
+            kind => io::Error::new(kind, format!("cannot write {}: {source}", self.partial.display())),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for PartialFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartialFile").field("partial", &self.partial).finish_non_exhaustive()
+    }
+}
+
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Error> {
+    let found = match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(Error::File { op: "look at", path: path.to_path_buf(), source }),
+    };
+    if found && existing == Existing::Refuse {
+        return Err(Error::Exists { path: path.to_path_buf() });
+    }
+    Ok(())
+}
+
+/// Opens without emptying: that must wait for the lock.
+fn open_partial(partial: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    }
+    options.open(partial).map_err(Error::file("create", partial))
+}
+
+#[cfg(unix)]
+fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the Unix twin can fail")]
+fn make_private(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn still_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(ours), Ok(theirs)) = (file.metadata(), path.symlink_metadata()) else { return false };
+    (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
+}
+
+#[cfg(not(unix))]
+fn still_there(_file: &File, path: &Path) -> bool {
+    path.exists()
+}

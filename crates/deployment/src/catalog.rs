@@ -1,0 +1,82 @@
+//! What a deployment holds: databases, collections with raw options, raw indexes.
+
+use crate::command;
+use crate::error::{Error, Result};
+use crate::source::Source;
+use bson::{RawDocument, RawDocumentBuf, doc, rawdoc};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongodb::Client;
+
+/// Names of the databases that the user may see, in the server's order.
+pub async fn databases(source: &Source) -> Result<Vec<String>> {
+    database_names(&source.client).await
+}
+
+/// The collections of a database, without indexes, in the server's order.
+pub async fn collections(source: &Source, db: &str) -> Result<Vec<CollectionMetadata>> {
+    list_collections(&source.client, db).await
+}
+
+/// One collection by name, without indexes; nothing where it does not exist.
+pub async fn collection(source: &Source, namespace: &Namespace) -> Result<Option<CollectionMetadata>> {
+    let all = list_collections(&source.client, &namespace.db).await?;
+    Ok(all.into_iter().find(|found| found.namespace == *namespace))
+}
+
+/// The raw indexes of a collection. A view has none; a collection that is gone by now answers
+/// with nothing.
+pub async fn indexes(source: &Source, metadata: &CollectionMetadata) -> Result<Option<Vec<RawDocumentBuf>>> {
+    if metadata.kind == CollectionKind::View {
+        return Ok(Some(Vec::new()));
+    }
+    list_indexes(&source.client, &metadata.namespace).await
+}
+
+pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
+    let command = doc! { "listDatabases": 1, "nameOnly": true };
+    let reply = command::read(client, "admin", command).await?;
+    let databases = reply
+        .get_array("databases")
+        .map_err(|error| Error::reply("list databases", error.to_string()))?;
+    let name = |entry: &bson::Bson| Some(entry.as_document()?.get_str("name").ok()?.to_owned());
+    Ok(databases.iter().filter_map(name).collect())
+}
+
+pub(crate) async fn list_collections(client: &Client, db: &str) -> Result<Vec<CollectionMetadata>> {
+    let action = format!("list the collections of database {db}");
+    let command = rawdoc! { "listCollections": 1, "cursor": {} };
+    let entries = command::all(&client.database(db), command, &action).await?;
+    entries.iter().map(|entry| metadata(db, entry).map_err(|text| Error::reply(&action, text))).collect()
+}
+
+pub(crate) async fn list_indexes(client: &Client, namespace: &Namespace) -> Result<Option<Vec<RawDocumentBuf>>> {
+    let action = format!("list the indexes of {namespace}");
+    let command = rawdoc! { "listIndexes": namespace.collection.as_str(), "cursor": {} };
+    match command::all(&client.database(&namespace.db), command, &action).await {
+        Ok(indexes) => Ok(Some(indexes)),
+        Err(error) if error.is_code(26) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String> {
+    let name = entry.get_str("name").map_err(|error| format!("an entry has no name: {error}"))?;
+    let kind = match entry.get_str("type").unwrap_or("collection") {
+        "collection" => CollectionKind::Collection,
+        "view" => CollectionKind::View,
+        "timeseries" => CollectionKind::TimeSeries,
+        other => return Err(format!("{db}.{name} is of an unknown type '{other}'")),
+    };
+    let kind = match (db, name) {
+        ("admin", "system.users") => CollectionKind::Users,
+        ("admin", "system.roles") => CollectionKind::Roles,
+        _ => kind,
+    };
+    let options = entry.get_document("options").map_or_else(|_| RawDocumentBuf::new(), ToOwned::to_owned);
+    let uuid = entry
+        .get_document("info")
+        .and_then(|info| info.get_binary("uuid"))
+        .ok()
+        .and_then(|uuid| uuid.bytes.try_into().ok());
+    Ok(CollectionMetadata { namespace: Namespace::new(db, name), kind, options, uuid, indexes: Vec::new() })
+}

@@ -1,0 +1,156 @@
+//! Errors of this crate: what was being done, to what, why it failed, and what to do.
+
+use crate::uri::ConnectionString;
+use mongodb::error::{Error as DriverError, ErrorKind as DriverErrorKind};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it was, for callers that act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The connection string or an option is wrong.
+    Usage,
+    /// No server could be reached.
+    Unreachable,
+    /// The server does not accept the user or the password.
+    Authentication,
+    /// The user lacks a privilege.
+    Unauthorized,
+    /// The connection broke; the outcome of a write is unknown.
+    Network,
+    /// The server refused a command with this code.
+    Command(i32),
+    /// The server's reply is not what the protocol says.
+    Reply,
+    /// The deployment is of a kind this cannot work on.
+    Unsupported,
+}
+
+/// A failure, with what was being done and the driver's own error as its source.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}: {message}")]
+pub struct Error {
+    kind: ErrorKind,
+    action: String,
+    message: String,
+    #[source]
+    source: Option<Box<DriverError>>,
+}
+
+impl Error {
+    /// An error of this crate's own finding.
+    pub fn new(kind: ErrorKind, action: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, action: action.into(), message: message.into(), source: None }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The server's error code, where it refused a command.
+    pub fn code(&self) -> Option<i32> {
+        match self.kind {
+            ErrorKind::Command(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the server refused with this code.
+    pub fn is_code(&self, code: i32) -> bool {
+        self.code() == Some(code)
+    }
+
+    pub(crate) fn reply(action: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Reply, action, message)
+    }
+
+    /// A driver error met while doing `action`.
+    pub(crate) fn driver(action: impl Into<String>, error: DriverError) -> Self {
+        let (kind, message) = explain(&error);
+        Self { kind, action: action.into(), message, source: Some(Box::new(error)) }
+    }
+
+    /// The same error with the secrets of `uri` blotted out. The source goes: it may hold them.
+    pub(crate) fn redacted(mut self, uri: &ConnectionString) -> Self {
+        let message = uri.redact(&self.message);
+        if message != self.message {
+            self.source = None;
+        }
+        self.message = message;
+        self
+    }
+}
+
+/// Turns `mongodb::error::Result` into ours, naming what was being done.
+pub(crate) trait While<T> {
+    fn while_doing(self, action: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> While<T> for mongodb::error::Result<T> {
+    fn while_doing(self, action: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Error::driver(action(), error))
+    }
+}
+
+fn explain(error: &DriverError) -> (ErrorKind, String) {
+    match error.kind.as_ref() {
+        DriverErrorKind::Command(command) if command.code == 13 => (
+            ErrorKind::Unauthorized,
+            format!("the user lacks a privilege ({}); give it role 'backup' to dump, 'restore' to restore", command.message),
+        ),
+        DriverErrorKind::Command(command) if command.code == 18 => {
+            (ErrorKind::Authentication, wrong_credentials(&command.message))
+        }
+        DriverErrorKind::Command(command) => (
+            ErrorKind::Command(command.code),
+            format!("{} ({} {})", command.message, command.code_name, command.code),
+        ),
+        DriverErrorKind::Authentication { message, .. } => {
+            (ErrorKind::Authentication, wrong_credentials(message))
+        }
+        DriverErrorKind::ServerSelection { message, .. } => (ErrorKind::Unreachable, unreachable(message)),
+        DriverErrorKind::DnsResolve { message, .. } => (
+            ErrorKind::Unreachable,
+            format!("{message}; check the host name"),
+        ),
+        DriverErrorKind::Io(io) => (ErrorKind::Network, format!("the connection broke: {io}")),
+        DriverErrorKind::ConnectionPoolCleared { message, .. } => {
+            (ErrorKind::Network, format!("the connection broke: {message}"))
+        }
+        DriverErrorKind::InvalidArgument { message, .. }
+        | DriverErrorKind::InvalidTlsConfig { message, .. } => (ErrorKind::Usage, message.clone()),
+        DriverErrorKind::IncompatibleServer { message, .. } => (ErrorKind::Unsupported, message.clone()),
+        DriverErrorKind::InvalidResponse { message, .. } => (ErrorKind::Reply, message.clone()),
+        DriverErrorKind::Bson(bson) => (ErrorKind::Reply, format!("the reply cannot be decoded: {bson}")),
+        _ => (ErrorKind::Reply, error.to_string()),
+    }
+}
+
+fn wrong_credentials(message: &str) -> String {
+    format!("{message}; check user, password, authSource and authMechanism")
+}
+
+/// The driver's selection error lists the topology in its debug form; its useful parts are the
+/// addresses and their errors.
+fn unreachable(message: &str) -> String {
+    if message.contains("SCRAM failure") || message.contains("Authentication failed") {
+        return wrong_credentials("the server refused the credentials");
+    }
+    let text = message.strip_prefix("Server selection timeout: ").unwrap_or(message);
+    format!("{text} Check the address and port, that the server runs, and TLS options")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redacted_error_keeps_its_kind_and_loses_the_secret() {
+        let uri = ConnectionString::new("mongodb://u:hush@h");
+        let error = Error::new(ErrorKind::Usage, "connect", "bad mongodb://u:hush@h").redacted(&uri);
+        assert_eq!(error.to_string(), "cannot connect: bad mongodb://u:***@h");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+}

@@ -1,0 +1,227 @@
+//! Which member of a replica set a dump reads: a pure choice over what is known of the members.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a member is at the time of the choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberRole {
+    /// It takes writes.
+    Primary,
+    /// It replicates and can be read.
+    Secondary,
+}
+
+/// A member that answered, with what could be learnt of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// `host:port`.
+    pub address: String,
+    /// Its role.
+    pub role: MemberRole,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Wall time of its last write, milliseconds since 1970.
+    pub last_write_ms: i64,
+    /// Its priority in elections, where the user may read the set's configuration.
+    pub priority: Option<f64>,
+}
+
+/// The mode of a read preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadMode {
+    /// The primary alone.
+    Primary,
+    /// The primary, or a secondary where there is none.
+    PrimaryPreferred,
+    /// A secondary alone.
+    Secondary,
+    /// A secondary, or the primary where there is none.
+    SecondaryPreferred,
+    /// Any member.
+    Nearest,
+}
+
+/// A read preference as the server selection specification has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadPreference {
+    /// The mode.
+    pub mode: ReadMode,
+    /// Tag sets in order of preference; the first that any member matches counts. Empty: any member.
+    pub tag_sets: Vec<BTreeMap<String, String>>,
+    /// How far behind a secondary may be.
+    pub max_staleness: Option<Duration>,
+}
+
+impl ReadPreference {
+    /// This mode, with no tags and no staleness limit.
+    pub fn new(mode: ReadMode) -> Self {
+        Self { mode, tag_sets: Vec::new(), max_staleness: None }
+    }
+}
+
+/// Chooses the member to read: among those the read preference admits, secondaries first, of these
+/// the one of lowest priority, of these the one least behind. Returns its place and the reason, or
+/// what kept every member out.
+pub fn choose(candidates: &[Candidate], preference: &ReadPreference) -> Result<(usize, String), String> {
+    use MemberRole::{Primary, Secondary};
+    let secondaries = || best(candidates, Secondary, preference);
+    let primary = || {
+        // Tags and staleness do not apply to mode primary, and the primary is never stale.
+        let untagged = ReadPreference::new(ReadMode::Primary);
+        best(candidates, Primary, if preference.mode == ReadMode::Nearest { preference } else { &untagged })
+    };
+    let chosen = match preference.mode {
+        ReadMode::Primary => primary(),
+        ReadMode::PrimaryPreferred => primary().or_else(secondaries),
+        ReadMode::Secondary => secondaries(),
+        ReadMode::SecondaryPreferred | ReadMode::Nearest => secondaries().or_else(primary),
+    };
+    chosen.map(|place| (place, reason(candidates, place))).ok_or_else(|| refusal(candidates, preference))
+}
+
+fn best(candidates: &[Candidate], role: MemberRole, preference: &ReadPreference) -> Option<usize> {
+    let fresh: Vec<usize> = (0..candidates.len())
+        .filter(|&i| candidates[i].role == role && is_fresh(candidates, i, preference.max_staleness))
+        .collect();
+    admitted_by_tags(candidates, &fresh, &preference.tag_sets).into_iter().min_by(|&a, &b| {
+        let (a, b) = (&candidates[a], &candidates[b]);
+        let priority = |c: &Candidate| c.priority.unwrap_or(f64::INFINITY);
+        priority(a)
+            .total_cmp(&priority(b))
+            .then(b.last_write_ms.cmp(&a.last_write_ms))
+            .then(a.address.cmp(&b.address))
+    })
+}
+
+fn admitted_by_tags(candidates: &[Candidate], from: &[usize], tag_sets: &[BTreeMap<String, String>]) -> Vec<usize> {
+    if tag_sets.is_empty() {
+        return from.to_vec();
+    }
+    tag_sets
+        .iter()
+        .map(|tags| {
+            let matches = |&&i: &&usize| tags.iter().all(|(k, v)| candidates[i].tags.get(k) == Some(v));
+            from.iter().filter(matches).copied().collect::<Vec<_>>()
+        })
+        .find(|matching| !matching.is_empty())
+        .unwrap_or_default()
+}
+
+fn is_fresh(candidates: &[Candidate], place: usize, limit: Option<Duration>) -> bool {
+    let Some(limit) = limit else { return true };
+    Duration::from_millis(lag_ms(candidates, place)) <= limit
+}
+
+/// How far a member is behind the newest write that any member has, milliseconds.
+fn lag_ms(candidates: &[Candidate], place: usize) -> u64 {
+    let newest = candidates.iter().map(|c| c.last_write_ms).max().unwrap_or_default();
+    u64::try_from(newest.saturating_sub(candidates[place].last_write_ms)).unwrap_or_default()
+}
+
+fn reason(candidates: &[Candidate], place: usize) -> String {
+    let chosen = &candidates[place];
+    let seconds = lag_ms(candidates, place) / 1000;
+    match (chosen.role, chosen.priority) {
+        (MemberRole::Primary, _) if candidates.len() == 1 => "the only member".to_owned(),
+        (MemberRole::Primary, _) => "the primary: the read preference admits no secondary".to_owned(),
+        (MemberRole::Secondary, Some(priority)) => {
+            format!("secondary of lowest priority ({priority}), {seconds} s behind")
+        }
+        (MemberRole::Secondary, None) => format!(
+            "secondary least behind ({seconds} s); priorities unknown: the user may not read the set's configuration"
+        ),
+    }
+}
+
+fn refusal(candidates: &[Candidate], preference: &ReadPreference) -> String {
+    let known: Vec<String> = candidates
+        .iter()
+        .enumerate()
+        .map(|(i, c)| {
+            let role = if c.role == MemberRole::Primary { "primary" } else { "secondary" };
+            format!("{} ({role}, {} s behind, tags {:?})", c.address, lag_ms(candidates, i) / 1000, c.tags)
+        })
+        .collect();
+    let members = if known.is_empty() { "none that can be read".to_owned() } else { known.join("; ") };
+    format!("no member satisfies the read preference {preference:?}; members: {members}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(address: &str, role: MemberRole, priority: Option<f64>, last_write_ms: i64) -> Candidate {
+        Candidate { address: address.into(), role, tags: BTreeMap::new(), last_write_ms, priority }
+    }
+
+    fn tagged(mut candidate: Candidate, tags: &[(&str, &str)]) -> Candidate {
+        candidate.tags = tag_set(tags);
+        candidate
+    }
+
+    fn tag_set(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+        tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn set() -> Vec<Candidate> {
+        vec![
+            member("p:1", MemberRole::Primary, Some(2.0), 100_000),
+            member("s:1", MemberRole::Secondary, Some(1.0), 100_000),
+            member("s:2", MemberRole::Secondary, Some(0.5), 40_000),
+        ]
+    }
+
+    fn chosen(candidates: &[Candidate], preference: &ReadPreference) -> Option<String> {
+        choose(candidates, preference).ok().map(|(i, _)| candidates[i].address.clone())
+    }
+
+    #[test]
+    fn modes_spare_the_primary_where_they_may() {
+        for (mode, whole, alone) in [
+            (ReadMode::Primary, "p:1", Some("p:1")),
+            (ReadMode::PrimaryPreferred, "p:1", Some("p:1")),
+            (ReadMode::Secondary, "s:2", None),
+            (ReadMode::SecondaryPreferred, "s:2", Some("p:1")),
+            (ReadMode::Nearest, "s:2", Some("p:1")),
+        ] {
+            let preference = ReadPreference::new(mode);
+            assert_eq!(chosen(&set(), &preference).as_deref(), Some(whole), "{mode:?}");
+            assert_eq!(chosen(&set()[..1], &preference).as_deref(), alone, "{mode:?}");
+        }
+        let orphaned = &set()[1..];
+        assert_eq!(chosen(orphaned, &ReadPreference::new(ReadMode::Primary)), None);
+        assert_eq!(chosen(orphaned, &ReadPreference::new(ReadMode::PrimaryPreferred)).as_deref(), Some("s:2"));
+    }
+
+    #[test]
+    fn the_least_lagged_where_priorities_are_equal_or_unknown() {
+        let mut members = set();
+        members.iter_mut().for_each(|m| m.priority = None);
+        let preference = ReadPreference::new(ReadMode::SecondaryPreferred);
+        assert_eq!(chosen(&members, &preference).as_deref(), Some("s:1"));
+        assert!(choose(&members, &preference).unwrap().1.contains("priorities unknown"));
+    }
+
+    #[test]
+    fn staleness_keeps_a_lagging_secondary_out() {
+        let mut preference = ReadPreference::new(ReadMode::Secondary);
+        preference.max_staleness = Some(Duration::from_secs(59));
+        assert_eq!(chosen(&set(), &preference).as_deref(), Some("s:1"));
+        preference.max_staleness = Some(Duration::from_secs(60));
+        assert_eq!(chosen(&set(), &preference).as_deref(), Some("s:2"));
+    }
+
+    #[test]
+    fn the_first_tag_set_that_matches_counts() {
+        let mut members = set();
+        members[1] = tagged(members[1].clone(), &[("dc", "east"), ("use", "backup")]);
+        members[2] = tagged(members[2].clone(), &[("dc", "west")]);
+        let mut preference = ReadPreference::new(ReadMode::Secondary);
+        preference.tag_sets = vec![tag_set(&[("dc", "north")]), tag_set(&[("use", "backup")]), tag_set(&[])];
+        assert_eq!(chosen(&members, &preference).as_deref(), Some("s:1"));
+        preference.tag_sets = vec![tag_set(&[("dc", "north")])];
+        let refusal = choose(&members, &preference).unwrap_err();
+        assert!(refusal.contains("s:1") && refusal.contains("east"), "{refusal}");
+    }
+}

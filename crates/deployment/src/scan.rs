@@ -1,0 +1,170 @@
+//! Reading a collection's documents as raw batches: one reply of the server, nothing decoded.
+//!
+//! A batch is handed on as it came; the caller copies its documents once, into a chunk.
+
+use crate::client::any_member;
+use crate::error::{Error, Result, While};
+use crate::source::Source;
+use crate::split;
+use bson::raw::RawBsonRef;
+use bson::{RawDocument, RawDocumentBuf, rawdoc};
+use futures_util::StreamExt;
+use mongoark_model::Namespace;
+use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
+
+/// A cursor over a collection, or over the part of it that ends at a record id.
+pub struct Scan {
+    source: Source,
+    namespace: Namespace,
+    cursor: RawBatchCursor,
+    /// The last record id that belongs to this part; none: up to the natural end.
+    end: Option<i64>,
+    done: bool,
+}
+
+/// Documents of one reply, in the server's order.
+pub struct Batch {
+    raw: RawBatch,
+    /// How many of its documents belong to the part that is read.
+    keep: usize,
+}
+
+impl Scan {
+    /// Reads a whole collection in the server's own order; with `filter`, what it matches.
+    pub async fn open(
+        source: &Source,
+        namespace: &Namespace,
+        filter: Option<&RawDocument>,
+        batch_documents: u32,
+    ) -> Result<Self> {
+        let mut command = rawdoc! { "find": namespace.collection.as_str() };
+        if let Some(filter) = filter {
+            command.append(bson::raw::cstr!("filter"), filter);
+        }
+        command.append(bson::raw::cstr!("batchSize"), i64::from(batch_documents));
+        command.append(bson::raw::cstr!("noCursorTimeout"), true);
+        Self::start(source, namespace, command, batch_documents, None).await
+    }
+
+    /// Starts a prepared `find`; batches after the first hold `batch_documents` at most.
+    pub(crate) async fn start(
+        source: &Source,
+        namespace: &Namespace,
+        find: RawDocumentBuf,
+        batch_documents: u32,
+        end: Option<i64>,
+    ) -> Result<Self> {
+        let database = source.client.database(&namespace.db);
+        let cursor = database
+            .run_raw_cursor_command(find)
+            .selection_criteria(any_member())
+            .batch_size(batch_documents)
+            .batch()
+            .await
+            .while_doing(|| format!("read {namespace}"))?;
+        Ok(Self { source: source.clone(), namespace: namespace.clone(), cursor, end, done: false })
+    }
+
+    /// The next batch; nothing after the last. A batch may be empty.
+    pub async fn next(&mut self) -> Result<Option<Batch>> {
+        if self.done {
+            return Ok(None);
+        }
+        let Some(raw) = self.cursor.next().await else { return Ok(None) };
+        let raw = raw.while_doing(|| format!("read {}", self.namespace))?;
+        let mut batch = Batch { raw, keep: usize::MAX };
+        if let Some(end) = self.end {
+            self.stop_at(end, &mut batch).await?;
+        }
+        Ok(Some(batch))
+    }
+
+    /// Cuts the batch that passes the part's end, and ends the scan there.
+    async fn stop_at(&mut self, end: i64, batch: &mut Batch) -> Result<()> {
+        match batch.record_id() {
+            Some(last) if last < end => {}
+            Some(last) if last == end => self.done = true,
+            _ => {
+                let documents: Vec<&[u8]> = batch.documents()?.collect::<Result<_>>()?;
+                let keep = split::documents_up_to(&self.source, &self.namespace, &documents, end).await?;
+                self.done = keep < documents.len();
+                batch.keep = keep;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    /// The raw documents, each checked to lie within the reply.
+    pub fn documents(&self) -> Result<Documents<'_>> {
+        let array = self.raw.doc_slices().while_doing(|| "read a batch".to_owned())?;
+        let bytes = array.as_bytes();
+        // A BSON array: its length, then elements, then a NUL.
+        let body = bytes.get(4..bytes.len().saturating_sub(1)).unwrap_or_default();
+        Ok(Documents { rest: body, left: self.keep })
+    }
+
+    /// The record id after which a scan would go on, where the server said it.
+    fn record_id(&self) -> Option<i64> {
+        let cursor = self.raw.as_raw_document().get_document("cursor").ok()?;
+        match cursor.get_document("postBatchResumeToken").ok()?.get("$recordId").ok()?? {
+            RawBsonRef::Int64(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// The documents of a batch, in order.
+pub struct Documents<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Documents<'a> {
+    type Item = Result<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() || self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let document = take_document(&mut self.rest);
+        if document.is_none() {
+            self.rest = &[];
+        }
+        Some(document.ok_or_else(|| Error::reply("read a batch", "a document is longer than its reply")))
+    }
+}
+
+/// Takes one array element that holds a document: type 3, its index as key, the document.
+fn take_document<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (3, after_kind) = (*rest.first()?, &rest[1..]) else { return None };
+    let key = after_kind.iter().position(|&byte| byte == 0)?;
+    let value = &after_kind[key + 1..];
+    let length = usize::try_from(i32::from_le_bytes(*value.first_chunk::<4>()?)).ok()?;
+    if length < 5 || length > value.len() {
+        return None;
+    }
+    let (document, after) = value.split_at(length);
+    *rest = after;
+    Some(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_documents_and_refuses_what_is_not_one() {
+        let array = bson::rawdoc! { "0": {"a": 1}, "1": {} };
+        let bytes = array.as_bytes();
+        let mut rest = &bytes[4..bytes.len() - 1];
+        assert_eq!(take_document(&mut rest).map(<[u8]>::len), Some(12));
+        assert_eq!(take_document(&mut rest).map(<[u8]>::len), Some(5));
+        assert!(rest.is_empty());
+        for bad in [&[2, b'0', 0, 5, 0, 0, 0, 0][..], &[3, b'0', 0, 9, 0, 0, 0, 0], &[3, b'0', 0, 4, 0, 0, 0], &[3, b'0'], &[3]] {
+            assert_eq!(take_document(&mut &bad[..]), None, "{bad:?}");
+        }
+    }
+}

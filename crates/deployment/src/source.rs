@@ -1,0 +1,231 @@
+//! The side that is read: finds out the deployment's shape, chooses a member, and pins a client
+//! to it for the whole run.
+
+use crate::client;
+use crate::command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
+use crate::uri::ConnectionString;
+use bson::{Document, doc};
+use futures_util::future::join_all;
+use mongoark_model::{DeploymentInfo, MemberChoice, TopologyKind};
+use mongodb::Client;
+use mongodb::options::ClientOptions;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// How long a member may take to say how it is before it is passed over.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to choose what is read.
+#[derive(Clone, Debug, Default)]
+pub struct SourceOptions {
+    /// Overrides the connection string's read preference. Without either: secondaryPreferred.
+    pub read_preference: Option<ReadPreference>,
+}
+
+/// A deployment to read from, pinned to one member.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub(crate) client: Client,
+    info: DeploymentInfo,
+    /// What could not be learnt, for the report.
+    pub unknowns: Vec<String>,
+}
+
+impl Source {
+    /// Connects, learns the topology and pins a member.
+    pub async fn connect(uri: &ConnectionString, options: &SourceOptions) -> Result<Self> {
+        let client_options = client::options(uri).await?;
+        Self::open(uri, options, &client_options).await.map_err(|error| error.redacted(uri))
+    }
+
+    async fn open(uri: &ConnectionString, options: &SourceOptions, driver: &ClientOptions) -> Result<Self> {
+        let seed = client::connect(driver.clone(), uri)?;
+        let hello = hello(&seed).await?;
+        let topology = topology(&hello);
+        let mut unknowns = Vec::new();
+        let (client, member) = match &topology {
+            TopologyKind::ReplicaSet(_) if driver.direct_connection != Some(true) => {
+                let preference = options.read_preference.clone().unwrap_or_else(|| preference_of(driver));
+                pin(&seed, &hello, uri, driver, &preference, &mut unknowns).await?
+            }
+            _ => {
+                let address = hello.get_str("me").map_or_else(|_| first_host(driver), ToOwned::to_owned);
+                (seed, MemberChoice { address, reason: "the server of the connection string".to_owned() })
+            }
+        };
+        let info = describe(&client, topology, member, &mut unknowns).await?;
+        Ok(Self { client, info, unknowns })
+    }
+
+    /// What is known of the deployment.
+    pub fn info(&self) -> &DeploymentInfo {
+        &self.info
+    }
+}
+
+pub(crate) async fn hello(client: &Client) -> Result<Document> {
+    match command::read(client, "admin", doc! { "hello": 1 }).await {
+        // Servers before 4.4.2 know it by its old name.
+        Err(error) if error.is_code(59) => command::read(client, "admin", doc! { "isMaster": 1 }).await,
+        other => other,
+    }
+}
+
+pub(crate) fn topology(hello: &Document) -> TopologyKind {
+    if let Ok(name) = hello.get_str("setName") {
+        TopologyKind::ReplicaSet(name.to_owned())
+    } else if hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") {
+        TopologyKind::Sharded
+    } else {
+        TopologyKind::Standalone
+    }
+}
+
+fn first_host(options: &ClientOptions) -> String {
+    options.hosts.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Asks every member how it is, chooses one, and connects to it alone.
+async fn pin(
+    seed: &Client,
+    hello: &Document,
+    uri: &ConnectionString,
+    driver: &ClientOptions,
+    preference: &ReadPreference,
+    unknowns: &mut Vec<String>,
+) -> Result<(Client, MemberChoice)> {
+    let priorities = priorities(seed, unknowns).await;
+    let addresses = addresses(hello);
+    let answers = join_all(addresses.iter().map(|address| ask(address, uri, driver))).await;
+    let mut candidates = Vec::new();
+    for (address, answer) in addresses.iter().zip(answers) {
+        match answer {
+            Ok(answer) => candidates.extend(candidate(address, &answer, priorities.get(address).copied())),
+            Err(error) => unknowns.push(format!("member {address} was passed over: {error}")),
+        }
+    }
+    let (place, reason) = choose(&candidates, preference)
+        .map_err(|refusal| Error::new(ErrorKind::Unreachable, "choose a member to read", refusal))?;
+    let address = candidates[place].address.clone();
+    let client = client::direct(driver, &address, uri)?;
+    Ok((client, MemberChoice { address, reason }))
+}
+
+/// The members that `hello` names: voting, passive, never arbiters; hidden ones are not named.
+fn addresses(hello: &Document) -> Vec<String> {
+    ["hosts", "passives"]
+        .iter()
+        .filter_map(|list| hello.get_array(list).ok())
+        .flatten()
+        .filter_map(|host| host.as_str().map(ToOwned::to_owned))
+        .collect()
+}
+
+async fn ask(address: &str, uri: &ConnectionString, driver: &ClientOptions) -> Result<Document> {
+    let mut options = driver.clone();
+    options.server_selection_timeout = Some(MEMBER_TIMEOUT);
+    hello(&client::direct(&options, address, uri)?).await
+}
+
+fn candidate(address: &str, hello: &Document, priority: Option<f64>) -> Option<Candidate> {
+    let is = |key: &str| hello.get_bool(key).unwrap_or(false);
+    let role = if is("isWritablePrimary") || is("ismaster") {
+        MemberRole::Primary
+    } else if is("secondary") {
+        MemberRole::Secondary
+    } else {
+        return None;
+    };
+    let tags = hello.get_document("tags").ok();
+    let tags: BTreeMap<String, String> = tags
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let last_write_ms = hello
+        .get_document("lastWrite")
+        .and_then(|last| last.get_datetime("lastWriteDate"))
+        .map_or(0, |date| date.timestamp_millis());
+    Some(Candidate { address: address.to_owned(), role, tags, last_write_ms, priority })
+}
+
+async fn priorities(seed: &Client, unknowns: &mut Vec<String>) -> HashMap<String, f64> {
+    let config = match command::read(seed, "admin", doc! { "replSetGetConfig": 1 }).await {
+        Ok(config) => config,
+        Err(error) => {
+            unknowns.push(format!("priorities and hidden members are unknown: {error}"));
+            return HashMap::new();
+        }
+    };
+    let members = config.get_document("config").and_then(|config| config.get_array("members"));
+    let member = |member: &bson::Bson| {
+        let member = member.as_document()?;
+        let priority = match member.get("priority")? {
+            bson::Bson::Double(priority) => *priority,
+            bson::Bson::Int32(priority) => f64::from(*priority),
+            bson::Bson::Int64(priority) => *priority as f64,
+            _ => return None,
+        };
+        Some((member.get_str("host").ok()?.to_owned(), priority))
+    };
+    members.into_iter().flatten().filter_map(member).collect()
+}
+
+async fn describe(
+    client: &Client,
+    topology: TopologyKind,
+    member: MemberChoice,
+    unknowns: &mut Vec<String>,
+) -> Result<DeploymentInfo> {
+    let (server_version, version) = version(client).await?;
+    let fcv = match fcv(client).await {
+        Ok(fcv) => fcv,
+        Err(error) => {
+            unknowns.push(format!("the feature compatibility version is unknown: {error}"));
+            None
+        }
+    };
+    Ok(DeploymentInfo { topology, server_version, version, fcv, member })
+}
+
+/// The server's version as text and as numbers.
+pub(crate) async fn version(client: &Client) -> Result<(String, [i32; 3])> {
+    let build = command::read(client, "admin", doc! { "buildInfo": 1 }).await?;
+    let text = build.get_str("version").unwrap_or("unknown").to_owned();
+    let mut numbers = [0; 3];
+    for (place, part) in build.get_array("versionArray").into_iter().flatten().take(3).enumerate() {
+        numbers[place] = part.as_i32().unwrap_or_default();
+    }
+    Ok((text, numbers))
+}
+
+async fn fcv(client: &Client) -> Result<Option<String>> {
+    let command = doc! { "getParameter": 1, "featureCompatibilityVersion": 1 };
+    let reply = command::read(client, "admin", command).await?;
+    let fcv = reply.get_document("featureCompatibilityVersion").and_then(|fcv| fcv.get_str("version"));
+    Ok(fcv.ok().map(ToOwned::to_owned))
+}
+
+/// The connection string's read preference; secondaryPreferred where it has none.
+fn preference_of(options: &ClientOptions) -> ReadPreference {
+    use mongodb::options::{ReadPreference as Driver, SelectionCriteria};
+    let Some(SelectionCriteria::ReadPreference(preference)) = &options.selection_criteria else {
+        return ReadPreference::new(ReadMode::SecondaryPreferred);
+    };
+    let (mode, options) = match preference {
+        Driver::Primary => (ReadMode::Primary, None),
+        Driver::PrimaryPreferred { options } => (ReadMode::PrimaryPreferred, options.as_ref()),
+        Driver::Secondary { options } => (ReadMode::Secondary, options.as_ref()),
+        Driver::SecondaryPreferred { options } => (ReadMode::SecondaryPreferred, options.as_ref()),
+        Driver::Nearest { options } => (ReadMode::Nearest, options.as_ref()),
+        _ => (ReadMode::SecondaryPreferred, None),
+    };
+    let tag_sets = options.and_then(|options| options.tag_sets.clone()).unwrap_or_default();
+    ReadPreference {
+        mode,
+        tag_sets: tag_sets.into_iter().map(|tags| tags.into_iter().collect()).collect(),
+        max_staleness: options.and_then(|options| options.max_staleness),
+    }
+}

@@ -1,0 +1,289 @@
+//! The way into an archive: chunks are given their place, sealed on the pool, and appended in that
+//! order by one thread, which alone touches the sink.
+
+use crate::pool::{Budget, Buffers, Pool, Share};
+use crate::{Error, Result};
+use mongoark_container::{
+    ArchiveId, Chunk, ChunkKind, Codec, Existing, PartialFile, SealScratch, SealedChunk, Sealer, Sequencer, Ticket, WriteOptions,
+    Writer,
+};
+use mongoark_monitor::Monitor;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use tokio::sync::oneshot;
+
+/// Bytes of documents in a chunk, beyond which the next document begins another. A document that is
+/// larger has a chunk of its own.
+pub const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where an archive goes.
+pub enum Output {
+    /// A file, which gets its name only once it is whole.
+    File {
+        /// Its final name.
+        path: PathBuf,
+        /// Whether a file of that name may be replaced.
+        overwrite: bool,
+    },
+    /// A pipe, or anything else that takes bytes.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "File({})", path.display()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// What became of an archive that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The archive's id.
+    pub archive_id: ArchiveId,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// Its name; none where it went to a stream.
+    pub path: Option<PathBuf>,
+}
+
+enum Sink {
+    File(PartialFile, PathBuf),
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file, _) => file.write(bytes),
+            Self::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file, _) => file.flush(),
+            Self::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+struct SealJob {
+    ticket: Ticket,
+    chunk: Chunk,
+    share: Share,
+}
+
+type Sealed = (Result<SealedChunk, mongoark_container::Error>, Share);
+
+enum Slot {
+    Chunk(oneshot::Receiver<Sealed>),
+    Catalog { ticket: Ticket, stream: u32, body: Vec<u8> },
+    StreamEnd { ticket: Ticket, stream: u32 },
+    Retract { ticket: Ticket, stream: u32, first_seq: u64, last_seq: u64 },
+}
+
+struct Dispatch {
+    sequencer: Sequencer,
+    streams: HashMap<u32, StreamPlace>,
+    slots: async_channel::Sender<Slot>,
+    pool: Pool<SealJob, Sealed>,
+}
+
+#[derive(Default)]
+struct StreamPlace {
+    next: u32,
+    seqs: Option<(u64, u64)>,
+}
+
+/// The entrance: any task may send chunks; clones share it.
+#[derive(Clone)]
+pub(crate) struct ArchiveInput {
+    dispatch: Arc<Mutex<Dispatch>>,
+    budget: Budget,
+    buffers: Buffers,
+}
+
+/// A chunk that is being filled with whole documents.
+pub(crate) struct OpenChunk {
+    bytes: Vec<u8>,
+    documents: u32,
+    share: Share,
+}
+
+impl OpenChunk {
+    /// Whether another document of this length belongs into the next chunk.
+    pub(crate) fn is_full_for(&self, length: usize) -> bool {
+        !self.bytes.is_empty() && self.bytes.len() + length > CHUNK_BYTES
+    }
+
+    /// Copies a document in: the only copy on its way from the reply to the compressor.
+    pub(crate) fn push(&mut self, document: &[u8]) {
+        self.bytes.extend_from_slice(document);
+        self.documents += 1;
+    }
+}
+
+impl ArchiveInput {
+    /// An empty chunk, once the memory budget has room for it.
+    pub(crate) async fn open_chunk(&self) -> Result<OpenChunk> {
+        let share = self.budget.share(CHUNK_BYTES).await?;
+        Ok(OpenChunk { bytes: self.buffers.take(), documents: 0, share })
+    }
+
+    /// Gives a chunk its place in the archive and hands it to the pool.
+    pub(crate) fn send(&self, stream: u32, chunk: OpenChunk) -> Result<()> {
+        let OpenChunk { bytes, documents, share } = chunk;
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = dispatch.sequencer.chunk()?;
+        let place = dispatch.streams.entry(stream).or_default();
+        let stream_seq = place.next;
+        place.next += 1;
+        let seq = ticket.seq();
+        place.seqs = Some((place.seqs.map_or(seq, |(first, _)| first), seq));
+        let chunk = Chunk { kind: ChunkKind::Data, stream, stream_seq, documents, bytes };
+        let sealed = dispatch.pool.submit(SealJob { ticket, chunk, share })?;
+        dispatch.enqueue(Slot::Chunk(sealed))
+    }
+
+    /// Appends a catalog record.
+    pub(crate) fn catalog(&self, stream: u32, body: Vec<u8>) -> Result<()> {
+        self.control(|ticket| Slot::Catalog { ticket, stream, body })
+    }
+
+    /// Appends a stream's end, behind all its chunks.
+    pub(crate) fn stream_end(&self, stream: u32) -> Result<()> {
+        self.control(|ticket| Slot::StreamEnd { ticket, stream })
+    }
+
+    /// Takes back all that was sent of a stream so far.
+    pub(crate) fn retract(&self, stream: u32) -> Result<()> {
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((first_seq, last_seq)) = dispatch.streams.get_mut(&stream).and_then(|place| place.seqs.take()) else {
+            return Ok(());
+        };
+        let ticket = dispatch.sequencer.control()?;
+        dispatch.enqueue(Slot::Retract { ticket, stream, first_seq, last_seq })
+    }
+
+    fn control(&self, slot: impl FnOnce(Ticket) -> Slot) -> Result<()> {
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = dispatch.sequencer.control()?;
+        dispatch.enqueue(slot(ticket))
+    }
+}
+
+impl Dispatch {
+    fn enqueue(&self, slot: Slot) -> Result<()> {
+        self.slots.try_send(slot).map_err(|_| Error::PipelineClosed("the archive's writer"))
+    }
+}
+
+/// The writing thread, and what is needed to end it.
+pub(crate) struct ArchiveTask {
+    writer: thread::JoinHandle<Result<Writer<Sink>>>,
+}
+
+/// Begins an archive and starts its pool and its writer.
+pub(crate) fn begin(
+    output: Output,
+    options: &WriteOptions,
+    threads: usize,
+    budget: Budget,
+    monitor: &Monitor,
+) -> Result<(ArchiveInput, ArchiveTask)> {
+    let sink = match output {
+        Output::File { path, overwrite } => Sink::File(PartialFile::create(&path, existing(overwrite))?, path),
+        Output::Stream(stream) => Sink::Stream(stream),
+    };
+    let (sequencer, sealer, writer) = mongoark_container::create(sink, options)?;
+    let buffers = Buffers::default();
+    let pool = sealing_pool(threads, &sealer, &buffers);
+    let (slots, queue) = async_channel::unbounded();
+    let monitor = monitor.clone();
+    let writer = thread::spawn(move || {
+        let appended = append_all(writer, &queue, &monitor);
+        if appended.is_err() {
+            // What still waits holds shares of the budget that readers wait for.
+            queue.close();
+            while queue.try_recv().is_ok() {}
+        }
+        appended
+    });
+    let dispatch = Dispatch { sequencer, streams: HashMap::new(), slots, pool };
+    Ok((ArchiveInput { dispatch: Arc::new(Mutex::new(dispatch)), budget, buffers }, ArchiveTask { writer }))
+}
+
+fn existing(overwrite: bool) -> Existing {
+    if overwrite { Existing::Overwrite } else { Existing::Refuse }
+}
+
+fn sealing_pool(threads: usize, sealer: &Sealer, buffers: &Buffers) -> Pool<SealJob, Sealed> {
+    let (sealer, buffers) = (sealer.clone(), buffers.clone());
+    Pool::start(threads, move || {
+        let (sealer, buffers, mut scratch) = (sealer.clone(), buffers.clone(), SealScratch::default());
+        move |job: SealJob| {
+            let sealed = sealer.seal(job.ticket, &job.chunk, &mut scratch);
+            buffers.give(job.chunk.bytes);
+            (sealed, job.share)
+        }
+    })
+}
+
+/// The writer's thread: slots in order until the entrance closes.
+fn append_all(mut writer: Writer<Sink>, queue: &async_channel::Receiver<Slot>, monitor: &Monitor) -> Result<Writer<Sink>> {
+    let mut reported = 0;
+    while let Ok(slot) = queue.recv_blocking() {
+        match slot {
+            Slot::Chunk(sealed) => {
+                let (sealed, _share) =
+                    sealed.blocking_recv().map_err(|_| Error::PipelineClosed("the sealing pool"))?;
+                writer.append_chunk(sealed?)?;
+            }
+            Slot::Catalog { ticket, stream, body } => writer.append_catalog(ticket, stream, &body)?,
+            Slot::StreamEnd { ticket, stream } => writer.append_stream_end(ticket, stream)?,
+            Slot::Retract { ticket, stream, first_seq, last_seq } => {
+                writer.append_retract(ticket, stream, first_seq, last_seq)?;
+            }
+        }
+        monitor.add_archive_bytes(writer.position() - reported);
+        reported = writer.position();
+    }
+    Ok(writer)
+}
+
+impl ArchiveTask {
+    /// Waits until everything sent is appended, then writes the archive's end and gives the file
+    /// its name. Without a summary the run has failed: the `.partial` stays, and the writer's own
+    /// error, if it has one, is the cause.
+    pub(crate) async fn finish(self, input: ArchiveInput, summary: Option<Vec<u8>>) -> Result<Option<Written>> {
+        let dispatch = Arc::into_inner(input.dispatch).ok_or(Error::PipelineClosed("a reader"))?;
+        let Dispatch { sequencer, slots, pool, .. } = dispatch.into_inner().unwrap_or_else(PoisonError::into_inner);
+        drop((slots, pool));
+        let finish = move || -> Result<Option<Written>> {
+            let writer = self.writer.join().map_err(|_| Error::PipelineClosed("the archive's writer"))??;
+            let Some(summary) = summary else { return Ok(None) };
+            let archive_id = writer.archive_id();
+            let (sink, stats) = writer.finish(sequencer, &summary)?;
+            let path = match sink {
+                Sink::File(file, path) => {
+                    file.commit()?;
+                    Some(path)
+                }
+                Sink::Stream(_) => None,
+            };
+            Ok(Some(Written { archive_id, bytes: stats.archive_bytes, path }))
+        };
+        tokio::task::spawn_blocking(finish).await.map_err(|_| Error::PipelineClosed("the archive's writer"))?
+    }
+}
+
+/// The compression an archive gets unless the user says otherwise.
+pub fn default_codec() -> Codec {
+    Codec::default()
+}

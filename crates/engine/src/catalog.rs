@@ -1,0 +1,271 @@
+//! The documents of an archive's CATALOG and END records: what a deployment and each collection
+//! are. The bytes are specified in docs/container-format.md, "Catalog documents"; options and
+//! indexes stand in them exactly as the server sent them.
+
+use crate::{Error, Result};
+use bson::RawDocumentBuf;
+use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
+use mongoark_model::{CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, TopologyKind};
+
+/// The stream number of the deployment's own catalog record; collections count from 1.
+pub const DEPLOYMENT_STREAM: u32 = 0;
+
+/// What an archive says of the deployment it was taken from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeploymentEntry {
+    /// The deployment.
+    pub info: DeploymentInfo,
+    /// mongoark's version.
+    pub tool_version: String,
+    /// When the dump began, milliseconds since 1970.
+    pub started_ms: i64,
+}
+
+impl DeploymentEntry {
+    /// The document's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let info = &self.info;
+        let mut out = Builder::new();
+        out.str("kind", "deployment").str("tool", &self.tool_version).date("started", self.started_ms);
+        match &info.topology {
+            TopologyKind::Standalone => out.str("topology", "standalone"),
+            TopologyKind::ReplicaSet(name) => out.str("topology", "replicaSet").str("set", name),
+            TopologyKind::Sharded => out.str("topology", "sharded"),
+        };
+        out.str("serverVersion", &info.server_version).nested_array("version", |numbers| {
+            for (place, number) in info.version.iter().enumerate() {
+                numbers.i32(place.to_string(), *number);
+            }
+        });
+        if let Some(fcv) = &info.fcv {
+            out.str("featureCompatibilityVersion", fcv);
+        }
+        out.str("member", &info.member.address).str("memberReason", &info.member.reason);
+        out.finish()
+    }
+
+    /// Reads the document.
+    pub fn decode(document: &[u8]) -> Result<Self> {
+        let topology = match text(document, "topology")?.as_str() {
+            "standalone" => TopologyKind::Standalone,
+            "replicaSet" => TopologyKind::ReplicaSet(text(document, "set")?),
+            "sharded" => TopologyKind::Sharded,
+            other => return Err(Error::Catalog(format!("unknown topology '{other}'"))),
+        };
+        let mut version = [0; 3];
+        let numbers = required(document, "version")?;
+        for (place, number) in elements(numbers.as_array())?.iter().take(3).enumerate() {
+            version[place] = number.as_i64_lossless().and_then(|n| i32::try_from(n).ok()).unwrap_or_default();
+        }
+        let member = MemberChoice { address: text(document, "member")?, reason: text(document, "memberReason")? };
+        let fcv = optional(document, "featureCompatibilityVersion")?.and_then(|fcv| fcv.as_str()).map(ToOwned::to_owned);
+        Ok(Self {
+            info: DeploymentInfo { topology, server_version: text(document, "serverVersion")?, version, fcv, member },
+            tool_version: text(document, "tool")?,
+            started_ms: required(document, "started")?.as_date().unwrap_or_default(),
+        })
+    }
+}
+
+/// A collection's catalog document.
+pub fn encode_collection(metadata: &CollectionMetadata) -> Vec<u8> {
+    let mut out = Builder::new();
+    out.str("kind", "collection")
+        .str("db", &metadata.namespace.db)
+        .str("collection", &metadata.namespace.collection)
+        .str("type", metadata.kind.as_str())
+        .document("options", metadata.options.as_bytes());
+    if let Some(uuid) = &metadata.uuid {
+        out.binary("uuid", 4, uuid);
+    }
+    out.array_of_documents("indexes", metadata.indexes.iter().map(|index| index.as_bytes()));
+    out.finish()
+}
+
+/// Reads a collection's catalog document.
+pub fn decode_collection(document: &[u8]) -> Result<CollectionMetadata> {
+    let kind: CollectionKind = text(document, "type")?.parse().map_err(Error::Catalog)?;
+    let options = required(document, "options")?;
+    let uuid = optional(document, "uuid")?.and_then(|uuid| uuid.as_binary());
+    let indexes = elements(required(document, "indexes")?.as_array())?;
+    Ok(CollectionMetadata {
+        namespace: Namespace::new(text(document, "db")?, text(document, "collection")?),
+        kind,
+        options: raw_document(&options)?,
+        uuid: uuid.and_then(|(_, bytes)| bytes.try_into().ok()),
+        indexes: indexes.iter().map(raw_document).collect::<Result<_>>()?,
+    })
+}
+
+/// How far an archive is of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Each collection was read by itself, while others may have changed.
+    PerCollection,
+}
+
+impl Consistency {
+    /// The word in the archive and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PerCollection => "per-collection",
+        }
+    }
+}
+
+/// A namespace that changed while the dump ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// What happened to it.
+    pub what: String,
+}
+
+/// What the END record says of the whole dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// When the dump ended, milliseconds since 1970.
+    pub finished_ms: i64,
+    /// How far it is of one moment.
+    pub consistency: Consistency,
+    /// All documents and bytes.
+    pub totals: Counts,
+    /// Namespaces that changed meanwhile.
+    pub changes: Vec<Change>,
+    /// What was not carried over, one text each.
+    pub failures: Vec<String>,
+    /// What to know, one text each.
+    pub warnings: Vec<String>,
+}
+
+impl Summary {
+    /// The document's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Builder::new();
+        out.str("kind", "summary")
+            .date("finished", self.finished_ms)
+            .str("consistency", self.consistency.as_str())
+            .i64("documents", self.totals.documents.cast_signed())
+            .i64("bytes", self.totals.bytes.cast_signed());
+        let change = |change: &Change| {
+            let mut out = Builder::new();
+            out.str("db", &change.namespace.db)
+                .str("collection", &change.namespace.collection)
+                .str("what", &change.what);
+            out.finish()
+        };
+        out.array_of_documents("changes", self.changes.iter().map(change));
+        out.array_of_strs("failures", &self.failures).array_of_strs("warnings", &self.warnings);
+        out.finish()
+    }
+
+    /// Reads the document.
+    pub fn decode(document: &[u8]) -> Result<Self> {
+        let consistency = match text(document, "consistency")?.as_str() {
+            "per-collection" => Consistency::PerCollection,
+            other => return Err(Error::Catalog(format!("unknown consistency '{other}'"))),
+        };
+        let changes = elements(required(document, "changes")?.as_array())?
+            .iter()
+            .map(|change| {
+                let change = change.as_document().ok_or_else(|| Error::Catalog("a change is no document".into()))?;
+                let namespace = Namespace::new(text(change, "db")?, text(change, "collection")?);
+                Ok(Change { namespace, what: text(change, "what")? })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            finished_ms: required(document, "finished")?.as_date().unwrap_or_default(),
+            consistency,
+            totals: Counts::new(whole(document, "documents")?, whole(document, "bytes")?),
+            changes,
+            failures: texts(document, "failures")?,
+            warnings: texts(document, "warnings")?,
+        })
+    }
+}
+
+fn optional<'a>(document: &'a [u8], key: &str) -> Result<Option<Element<'a>>> {
+    bytes::get(document, key).map_err(|error| Error::Catalog(error.to_string()))
+}
+
+fn required<'a>(document: &'a [u8], key: &str) -> Result<Element<'a>> {
+    optional(document, key)?.ok_or_else(|| Error::Catalog(format!("'{key}' is missing")))
+}
+
+fn text(document: &[u8], key: &str) -> Result<String> {
+    let text = required(document, key)?.as_str().map(ToOwned::to_owned);
+    text.ok_or_else(|| Error::Catalog(format!("'{key}' is no text")))
+}
+
+fn texts(document: &[u8], key: &str) -> Result<Vec<String>> {
+    let texts = elements(required(document, key)?.as_array())?;
+    Ok(texts.iter().filter_map(|text| text.as_str().map(ToOwned::to_owned)).collect())
+}
+
+fn whole(document: &[u8], key: &str) -> Result<u64> {
+    let number = required(document, key)?.as_i64_lossless().and_then(|n| u64::try_from(n).ok());
+    number.ok_or_else(|| Error::Catalog(format!("'{key}' is no whole number")))
+}
+
+fn elements(array: Option<&[u8]>) -> Result<Vec<Element<'_>>> {
+    let array = array.ok_or_else(|| Error::Catalog("a list is missing".to_owned()))?;
+    let invalid = |error: bytes::Error| Error::Catalog(error.to_string());
+    Elements::new(array).map_err(invalid)?.map(|element| element.map_err(invalid)).collect()
+}
+
+fn raw_document(element: &Element<'_>) -> Result<RawDocumentBuf> {
+    let document = element.as_document().map(<[u8]>::to_vec);
+    let document = document.ok_or_else(|| Error::Catalog("an entry is no document".to_owned()))?;
+    RawDocumentBuf::from_bytes(document).map_err(|error| Error::Catalog(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bson::rawdoc;
+
+    #[test]
+    fn entries_read_back_as_they_were() {
+        let info = DeploymentInfo {
+            topology: TopologyKind::ReplicaSet("rs0".into()),
+            server_version: "6.0.5".into(),
+            version: [6, 0, 5],
+            fcv: Some("6.0".into()),
+            member: MemberChoice { address: "h:1".into(), reason: "why".into() },
+        };
+        let entry = DeploymentEntry { info, tool_version: "0.1.0".into(), started_ms: 1 };
+        assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
+
+        let metadata = CollectionMetadata {
+            namespace: Namespace::new("d", "c.x"),
+            kind: CollectionKind::TimeSeries,
+            options: rawdoc! { "a": f64::NAN, "b": { "$oid": "x" } },
+            uuid: Some([7; 16]),
+            indexes: vec![rawdoc! { "v": 2 }, rawdoc! {}],
+        };
+        let read = decode_collection(&encode_collection(&metadata)).unwrap();
+        assert_eq!(read.options.as_bytes(), metadata.options.as_bytes());
+        assert_eq!((read.namespace, read.kind, read.uuid, read.indexes), (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes));
+
+        let summary = Summary {
+            finished_ms: 2,
+            consistency: Consistency::PerCollection,
+            totals: Counts::new(3, 4),
+            changes: vec![Change { namespace: Namespace::new("a", "b"), what: "dropped".into() }],
+            failures: vec!["f".into()],
+            warnings: vec!["w".into(), String::new()],
+        };
+        assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
+    }
+
+    #[test]
+    fn a_catalog_of_any_other_shape_is_an_error() {
+        for document in [rawdoc! {}, rawdoc! { "type": 1 }, rawdoc! { "type": "no such", "options": {} }] {
+            assert!(matches!(decode_collection(document.as_bytes()), Err(Error::Catalog(_))));
+            assert!(matches!(Summary::decode(document.as_bytes()), Err(Error::Catalog(_))));
+            assert!(matches!(DeploymentEntry::decode(document.as_bytes()), Err(Error::Catalog(_))));
+        }
+        assert!(decode_collection(&[1, 2, 3]).is_err());
+    }
+}

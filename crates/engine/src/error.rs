@@ -1,0 +1,71 @@
+//! Errors of the flows.
+
+use mongoark_model::Namespace;
+use std::path::PathBuf;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run failed as a whole. What failed for one namespace alone goes to the monitor.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The deployment's side.
+    #[error(transparent)]
+    Deployment(#[from] mongoark_deployment::Error),
+    /// The archive's side.
+    #[error(transparent)]
+    Archive(#[from] mongoark_container::Error),
+    /// A file could not be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An archive's catalog is not what this version writes.
+    #[error("the archive's catalog is not valid: {0}")]
+    Catalog(String),
+    /// What was asked for makes no sense, or selects nothing.
+    #[error("{0}")]
+    Usage(String),
+    /// A collection that the restore would write to exists.
+    #[error(
+        "{namespace} exists on the target{others}; nothing was written. Use --existing merge to add to what is \
+         there, --existing drop to replace it, or --rename to restore beside it"
+    )]
+    Exists {
+        /// The first that exists.
+        namespace: Namespace,
+        /// ` and N more`, or nothing.
+        others: String,
+    },
+    /// A pipe took back what it had given.
+    #[error("the archive takes back documents that were read already, because a cursor was lost during the dump; save the archive to a file and use that")]
+    Retracted,
+    /// No secret could be had.
+    #[error(transparent)]
+    Secret(Box<dyn std::error::Error + Send + Sync>),
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// A part of the pipeline ended before its time; the first cause is another error.
+    #[error("{0} ended early")]
+    PipelineClosed(&'static str),
+}
+
+impl Error {
+    /// Whether this only follows from another part's failure.
+    pub(crate) fn is_consequence(&self) -> bool {
+        matches!(self, Self::PipelineClosed(_))
+    }
+}
+
+/// Of two failures the one that tells the cause.
+pub(crate) fn cause_of<T, U>(first: Result<T>, second: Result<U>) -> Result<(T, U)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(first), Err(second)) => Err(if first.is_consequence() { second } else { first }),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}

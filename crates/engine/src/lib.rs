@@ -1,0 +1,24 @@
+//! The flows: a deployment into an archive, an archive into a deployment, and looks into an archive
+//! without a server. Bounded pipelines; no printing, no flags, no process exit.
+//!
+//! A dump: [`dump::dump`] plans ([`select`]), reads raw batches into chunks, seals them on a pool
+//! ([`pool`]) and appends them in order. A restore is the same list reversed.
+
+pub mod archive;
+pub mod catalog;
+pub mod dump;
+mod error;
+pub mod look;
+mod pool;
+pub mod reading;
+pub mod rename;
+pub mod restore;
+pub mod select;
+mod stop;
+pub mod verify;
+
+pub use error::{Error, Result};
+pub use stop::Stop;
+
+pub use mongoark_container as container;
+pub use mongoark_deployment as deployment;

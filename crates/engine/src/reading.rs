@@ -1,0 +1,370 @@
+//! The way out of an archive: stored records are read by one thread, opened on the pool, and handed
+//! out in the archive's order. A file's end and index are authenticated before anything else; a
+//! pipe is checked as it comes, to its last byte.
+
+use crate::catalog::{DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collection};
+use crate::pool::{Budget, Buffers, Pool, Share, cores};
+use crate::{Error, Result, Stop};
+use mongoark_container::{
+    ArchiveId, Chunk, ChunkKind, Error as ContainerError, FileReader, Header, IndexEntry, Limits, OpenScratch, Opener, Record,
+    RecordKind, Secret, StoredRecord, StreamReader, Verifier,
+};
+use mongoark_model::{CollectionMetadata, Namespace};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use tokio::sync::oneshot;
+
+/// Bytes of opened chunks under way at once.
+const BUDGET_BYTES: usize = 48 * 1024 * 1024;
+/// A record's share of the budget where its raw length is not known before it is opened.
+const UNKNOWN_BYTES: usize = crate::archive::CHUNK_BYTES;
+/// Namespaces that an archive may hold; more are no honest catalog.
+const CATALOG_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// An archive that is open and whose key is known.
+#[derive(Debug)]
+pub enum Archive {
+    /// In a file: authenticated ahead, read by offset.
+    File(Box<FileReader>),
+    /// From a pipe, or a file read from its first byte to its last.
+    Stream(Box<StreamReader<Box<dyn Read + Send>>>, ArchiveId),
+}
+
+/// Where the secrets for an archive come from, once its header tells which it needs.
+pub type Unlock<'a> = &'a dyn Fn(&Header) -> Result<Vec<Secret>>;
+
+impl Archive {
+    /// Opens a file and authenticates its header, end and index.
+    pub fn open_file(path: &Path, unlock: Unlock<'_>, limits: &Limits) -> Result<Self> {
+        let header = FileReader::header_of(path, limits)?;
+        let reader = FileReader::open(path, &unlock(&header)?, limits)?;
+        Ok(Self::File(Box::new(reader)))
+    }
+
+    /// Opens a file to read every byte of it in order.
+    pub fn open_whole(path: &Path, unlock: Unlock<'_>, limits: &Limits) -> Result<Self> {
+        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::open_stream(Box::new(file), unlock, limits)
+    }
+
+    /// Opens what comes from a pipe.
+    pub fn open_stream(input: Box<dyn Read + Send>, unlock: Unlock<'_>, limits: &Limits) -> Result<Self> {
+        let mut input: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(1 << 20, input));
+        let header = Header::read(&mut input, limits)?;
+        let keys = header.unlock(&unlock(&header)?, limits)?;
+        let id = header.archive_id();
+        Ok(Self::Stream(Box::new(StreamReader::with_limits(input, header, &keys, limits.clone())?), id))
+    }
+
+    /// Whether the archive is known to be whole before its first document is read.
+    pub fn is_verified_ahead(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// What is wrong with a file, but did not keep it from being opened.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::File(reader) => reader.warnings().iter().map(ToString::to_string).collect(),
+            Self::Stream(..) => Vec::new(),
+        }
+    }
+}
+
+/// A namespace in an archive.
+#[derive(Clone, Debug)]
+pub struct CatalogEntry {
+    /// Its number in the archive.
+    pub stream: u32,
+    /// What it is.
+    pub metadata: CollectionMetadata,
+    /// Its documents, by the index of a file; 0 in a pipe, which tells at its end.
+    pub documents: u64,
+    /// Their raw bytes, likewise.
+    pub bytes: u64,
+    /// Bytes that its chunks take in the archive, likewise.
+    pub stored_bytes: u64,
+}
+
+/// What an archive holds.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// The deployment it was taken from.
+    pub deployment: Option<DeploymentEntry>,
+    /// Its namespaces, in the archive's order.
+    pub collections: Vec<CatalogEntry>,
+}
+
+impl Catalog {
+    fn add(&mut self, stream: u32, body: &[u8]) -> Result<()> {
+        if stream == DEPLOYMENT_STREAM {
+            self.deployment = Some(DeploymentEntry::decode(body)?);
+            return Ok(());
+        }
+        let metadata = decode_collection(body)?;
+        self.collections.push(CatalogEntry { stream, metadata, documents: 0, bytes: 0, stored_bytes: 0 });
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut names: HashSet<&Namespace> = HashSet::new();
+        let mut streams = HashSet::new();
+        for entry in &self.collections {
+            if !names.insert(&entry.metadata.namespace) || !streams.insert(entry.stream) {
+                return Err(Error::Catalog(format!("{} stands in it twice", entry.metadata.namespace)));
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, entries: &[IndexEntry]) {
+        let mut sums: HashMap<u32, (u64, u64, u64)> = HashMap::new();
+        for entry in entries.iter().filter(|entry| entry.kind == RecordKind::Data) {
+            let sum = sums.entry(entry.stream).or_default();
+            sum.0 += u64::from(entry.documents);
+            sum.1 += u64::from(entry.raw_len);
+            sum.2 += u64::from(entry.length);
+        }
+        for entry in &mut self.collections {
+            (entry.documents, entry.bytes, entry.stored_bytes) = sums.get(&entry.stream).copied().unwrap_or_default();
+        }
+    }
+}
+
+/// Something that comes out of an archive.
+pub(crate) enum Piece {
+    /// Documents, and their share of the memory budget.
+    Chunk(Chunk, Share),
+    /// No more documents of this stream.
+    StreamEnd(u32),
+    /// The archive is whole, and all of it (or of what was selected) came out.
+    End(Option<Summary>),
+}
+
+type Opened = oneshot::Receiver<Result<Record, ContainerError>>;
+type Queue = async_channel::Receiver<Result<(Opened, Share)>>;
+
+/// Pieces in order. Reading runs ahead by what the memory budget allows.
+pub(crate) struct Feed {
+    form: Form,
+    queue: Option<Queue>,
+    buffers: Buffers,
+    stop: Stop,
+    summary: Option<Summary>,
+    ended: bool,
+}
+
+enum Form {
+    /// Reads only the streams that are taken; the index has bound each record already.
+    File(Arc<FileReader>),
+    /// Reads everything, and keeps the account of everything.
+    Stream { verifier: Verifier, pending: VecDeque<(Record, Share)>, seen: HashSet<u32> },
+}
+
+impl Feed {
+    /// Begins to read. From a pipe everything comes; from a file nothing before
+    /// [`take_only`](Self::take_only) says what.
+    pub(crate) fn start(archive: Archive, stop: &Stop) -> Result<Self> {
+        let buffers = Buffers::default();
+        let (form, queue) = match archive {
+            Archive::File(reader) => (Form::File(Arc::new(*reader)), None),
+            Archive::Stream(reader, id) => {
+                let verifier = Verifier::new(id);
+                let queue = read_stream(*reader, &buffers);
+                (Form::Stream { verifier, pending: VecDeque::new(), seen: HashSet::new() }, Some(queue))
+            }
+        };
+        Ok(Self { form, queue, buffers, stop: stop.clone(), summary: None, ended: false })
+    }
+
+    /// What the archive holds. From a pipe this reads up to the first documents.
+    pub(crate) async fn catalog(&mut self) -> Result<Catalog> {
+        let mut catalog = Catalog::default();
+        if let Form::File(reader) = &self.form {
+            for found in reader.catalogs()? {
+                catalog.add(found.stream, &found.body)?;
+            }
+            catalog.count(reader.entries());
+            self.summary = Some(Summary::decode(&reader.end().summary)?);
+        } else {
+            self.stream_catalog(&mut catalog).await?;
+        }
+        catalog.check()?;
+        Ok(catalog)
+    }
+
+    async fn stream_catalog(&mut self, catalog: &mut Catalog) -> Result<()> {
+        let mut bytes = 0;
+        loop {
+            let (record, share) = self.receive().await?.ok_or(Error::PipelineClosed("the archive's reader"))?;
+            match record {
+                Record::Epoch { .. } => {}
+                Record::Catalog { stream, body, .. } => {
+                    bytes += body.len();
+                    if bytes > CATALOG_BYTES_MAX {
+                        return Err(Error::Catalog(format!("it is longer than {CATALOG_BYTES_MAX} bytes")));
+                    }
+                    catalog.add(stream, &body)?;
+                }
+                other => {
+                    if let Form::Stream { pending, .. } = &mut self.form {
+                        pending.push_back((other, share));
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// From a file: begins to read the chunks of these streams. A pipe goes on giving everything.
+    pub(crate) fn take_only(&mut self, streams: HashSet<u32>) {
+        if let Form::File(reader) = &self.form {
+            self.queue = Some(read_file(Arc::clone(reader), streams, &self.buffers));
+        }
+    }
+
+    /// Gives the memory of a chunk back for the next.
+    pub(crate) fn recycle(&self, bytes: Vec<u8>) {
+        self.buffers.give(bytes);
+    }
+
+    /// The next piece; after [`Piece::End`] there is none.
+    pub(crate) async fn next(&mut self) -> Result<Piece> {
+        loop {
+            self.stop.check()?;
+            let pending = match &mut self.form {
+                Form::Stream { pending, .. } => pending.pop_front(),
+                Form::File(_) => None,
+            };
+            let next = match pending {
+                Some(next) => Some(next),
+                None => self.receive().await?,
+            };
+            let Some((record, share)) = next else { return self.finish() };
+            if let Some(piece) = self.piece(record, share)? {
+                return Ok(piece);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Piece> {
+        if matches!(&self.form, Form::Stream { verifier, .. } if !verifier.is_complete()) {
+            return Err(Error::PipelineClosed("the archive's reader"));
+        }
+        if std::mem::replace(&mut self.ended, true) {
+            return Err(Error::PipelineClosed("the archive's reader"));
+        }
+        Ok(Piece::End(self.summary.take()))
+    }
+
+    fn piece(&mut self, record: Record, share: Share) -> Result<Option<Piece>> {
+        match record {
+            Record::Chunk { chunk, .. } if chunk.kind == ChunkKind::Data => {
+                if let Form::Stream { seen, .. } = &mut self.form {
+                    seen.insert(chunk.stream);
+                }
+                Ok(Some(Piece::Chunk(chunk, share)))
+            }
+            Record::StreamEnd { totals, .. } => Ok(Some(Piece::StreamEnd(totals.stream))),
+            Record::Retract { retract, .. } => self.retracted(retract.stream).map(|()| None),
+            Record::Catalog { stream, .. } => {
+                Err(Error::Catalog(format!("stream {stream} is described only after the first documents")))
+            }
+            Record::End { end, .. } => {
+                self.summary = Some(Summary::decode(&end.summary)?);
+                Ok(None)
+            }
+            // Checkpoints serve a dump that resumes; the index serves readers of files. Oplog
+            // entries are not written by this version.
+            _ => Ok(None),
+        }
+    }
+
+    fn retracted(&self, stream: u32) -> Result<()> {
+        match &self.form {
+            Form::Stream { seen, .. } if seen.contains(&stream) => Err(Error::Retracted),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next record, opened and, from a pipe, checked against all before it.
+    async fn receive(&mut self) -> Result<Option<(Record, Share)>> {
+        let Some(queue) = &self.queue else { return Ok(None) };
+        let Ok(next) = queue.recv().await else { return Ok(None) };
+        let (opened, share) = next?;
+        let record = opened.await.map_err(|_| Error::PipelineClosed("the opening pool"))??;
+        if let Form::Stream { verifier, .. } = &mut self.form {
+            verifier.accept(&record)?;
+        }
+        Ok(Some((record, share)))
+    }
+}
+
+struct Opening {
+    pool: Pool<StoredRecord, Result<Record, ContainerError>>,
+    budget: Budget,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Opening {
+    fn new(opener: &Opener, buffers: &Buffers) -> Self {
+        let (opener, buffers) = (opener.clone(), buffers.clone());
+        let pool = Pool::start(cores(), move || {
+            let (opener, buffers, mut scratch) = (opener.clone(), buffers.clone(), OpenScratch::new());
+            move |stored| {
+                scratch.recycle(buffers.take());
+                opener.open(stored, &mut scratch)
+            }
+        });
+        Self { pool, budget: Budget::new(BUDGET_BYTES), runtime: tokio::runtime::Handle::current() }
+    }
+
+    /// Waits, on a thread that may block, for room.
+    fn share(&self, bytes: usize) -> Result<Share> {
+        self.runtime.block_on(self.budget.share(bytes))
+    }
+}
+
+/// Reads everything in order on a thread of its own.
+fn read_stream(mut reader: StreamReader<Box<dyn Read + Send>>, buffers: &Buffers) -> Queue {
+    let opening = Opening::new(&reader.opener(), buffers);
+    let (sender, queue) = async_channel::unbounded();
+    thread::spawn(move || {
+        loop {
+            let next = opening.share(UNKNOWN_BYTES).and_then(|share| match reader.next_stored()? {
+                Some(stored) => Ok(Some((opening.pool.submit(stored)?, share))),
+                None => Ok(None),
+            });
+            let Some(next) = next.transpose() else { return };
+            let failed = next.is_err();
+            if sender.try_send(next).is_err() || failed {
+                return;
+            }
+        }
+    });
+    queue
+}
+
+/// Reads the chunks of some streams by their index entries, in the archive's order.
+fn read_file(reader: Arc<FileReader>, streams: HashSet<u32>, buffers: &Buffers) -> Queue {
+    let opening = Opening::new(&reader.opener(), buffers);
+    let (sender, queue) = async_channel::unbounded();
+    thread::spawn(move || {
+        let wanted = |kind| matches!(kind, RecordKind::Data | RecordKind::StreamEnd);
+        let entries = reader.entries().iter();
+        for entry in entries.filter(|entry| wanted(entry.kind) && streams.contains(&entry.stream)) {
+            let next = opening.share(entry.raw_len as usize).and_then(|share| {
+                let stored = reader.read(entry)?;
+                Ok((opening.pool.submit(stored)?, share))
+            });
+            let failed = next.is_err();
+            if sender.try_send(next).is_err() || failed {
+                return;
+            }
+        }
+    });
+    queue
+}

@@ -1,0 +1,226 @@
+//! What a restore will do, decided before anything is written: names on the target, what exists
+//! there, and what is created.
+
+use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
+use crate::reading::{Catalog, CatalogEntry};
+use crate::rename::renamed;
+use crate::restore::tally::Tally;
+use crate::{Error, Result, Stop};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mongoark_deployment::{ErrorKind, Target};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_monitor::Monitor;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+/// Create commands in flight at once.
+const CREATE_JOBS: usize = 16;
+
+/// One namespace of the archive and what becomes of it.
+#[derive(Clone)]
+pub(super) struct Planned {
+    /// Its number in the archive.
+    pub(super) stream: u32,
+    /// Its name in the archive.
+    pub(super) from: Namespace,
+    /// What to make on the target, under its new name.
+    pub(super) metadata: CollectionMetadata,
+    /// Documents that the archive's index says it has; 0 where a pipe does not say.
+    pub(super) documents: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// What stands there now.
+    pub(super) there: Option<CollectionKind>,
+    /// What happened to its documents so far.
+    pub(super) tally: Arc<Mutex<Tally>>,
+}
+
+/// The plan of a whole restore, in the archive's order.
+pub(super) struct Plan {
+    pub(super) namespaces: Vec<Planned>,
+}
+
+pub(super) async fn plan(
+    target: &Target,
+    catalog: &Catalog,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+) -> Result<Plan> {
+    let mut namespaces: Vec<Planned> = catalog
+        .collections
+        .iter()
+        .filter(|entry| options.selection.takes(&entry.metadata.namespace))
+        .map(|entry| planned(entry, options))
+        .collect();
+    if namespaces.is_empty() && options.selection.is_partial() {
+        return Err(Error::Usage("nothing in the archive is selected; 'mongoark ls' shows what it holds".to_owned()));
+    }
+    refuse_collisions(&namespaces)?;
+    refuse_haystack(target, &namespaces)?;
+    let there = existing(target, &namespaces).await?;
+    for planned in &mut namespaces {
+        planned.there = there.get(&planned.metadata.namespace).copied();
+    }
+    if options.existing == Existing::Fail {
+        refuse_existing(&namespaces, &there)?;
+    }
+    monitor.step(format!("{} namespaces to restore into {}", namespaces.len(), target.topology()));
+    Ok(Plan { namespaces })
+}
+
+fn planned(entry: &CatalogEntry, options: &RestoreOptions) -> Planned {
+    let from = entry.metadata.namespace.clone();
+    let mut metadata = entry.metadata.clone();
+    if !metadata.kind.is_accounts() {
+        metadata.namespace = renamed(&from, &options.renames);
+    }
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    Planned { stream: entry.stream, from, metadata, documents: entry.documents, bytes: entry.bytes, there: None, tally }
+}
+
+fn refuse_collisions(namespaces: &[Planned]) -> Result<()> {
+    let mut seen: HashMap<&Namespace, &Namespace> = HashMap::new();
+    for planned in namespaces {
+        if let Some(other) = seen.insert(&planned.metadata.namespace, &planned.from) {
+            let to = &planned.metadata.namespace;
+            return Err(Error::Usage(format!("{other} and {} would both be restored as {to}", planned.from)));
+        }
+    }
+    Ok(())
+}
+
+/// Servers from 4.9 on have no geoHaystack indexes: better to know before anything is written.
+fn refuse_haystack(target: &Target, namespaces: &[Planned]) -> Result<()> {
+    if !target.is_at_least(4, 9) {
+        return Ok(());
+    }
+    let has_haystack = |planned: &&Planned| {
+        planned.metadata.indexes.iter().any(|index| {
+            let keys = index.get_document("key").into_iter().flat_map(|key| key.iter());
+            keys.flatten().any(|(_, value)| value.as_str() == Some("geoHaystack"))
+        })
+    };
+    match namespaces.iter().find(has_haystack) {
+        Some(planned) => Err(Error::Usage(format!(
+            "{} has a geoHaystack index, which servers from 4.9 on do not know (this one is {}); leave it out with \
+             --exclude, or drop the index at the source",
+            planned.from,
+            target.server_version()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What exists on the target under the planned names, buckets of time series included.
+async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionKind>> {
+    let databases: BTreeSet<String> = namespaces.iter().map(|planned| planned.metadata.namespace.db.clone()).collect();
+    let listed: Vec<Vec<CollectionMetadata>> = stream::iter(databases)
+        .map(|db| async move { target.collections(&db).await })
+        .buffer_unordered(CREATE_JOBS)
+        .try_collect()
+        .await?;
+    Ok(listed.into_iter().flatten().map(|metadata| (metadata.namespace, metadata.kind)).collect())
+}
+
+/// System collections are the server's or the operator's own: they are merged, not counted here.
+fn refuse_existing(namespaces: &[Planned], there: &HashMap<Namespace, CollectionKind>) -> Result<()> {
+    let mut found: Vec<&Namespace> = namespaces
+        .iter()
+        .filter(|planned| !is_merged_always(&planned.metadata))
+        .filter(|planned| there.contains_key(&planned.metadata.namespace) || there.contains_key(&planned.metadata.data_namespace()))
+        .map(|planned| &planned.metadata.namespace)
+        .collect();
+    found.sort();
+    let Some(first) = found.first() else { return Ok(()) };
+    let others = if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
+    Err(Error::Exists { namespace: (*first).clone(), others })
+}
+
+/// Whether documents are added to what exists, whatever `--existing` says.
+pub(super) fn is_merged_always(metadata: &CollectionMetadata) -> bool {
+    metadata.kind.is_accounts() || metadata.namespace.is_system() || metadata.namespace.db == "config"
+}
+
+/// Drops what is to be dropped and creates every collection and time series; views come after the
+/// data. One that cannot be created is a failure of its own, named, and its documents are counted.
+pub(super) async fn create(
+    target: &Target,
+    plan: Plan,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<Plan> {
+    if options.existing == Existing::Drop {
+        drop_existing(target, &plan, stop).await?;
+    }
+    let created = stream::iter(plan.namespaces)
+        .map(|planned| async move {
+            stop.check()?;
+            create_one(target, planned, options.existing, monitor).await
+        })
+        .buffered(CREATE_JOBS);
+    Ok(Plan { namespaces: created.try_collect().await? })
+}
+
+/// Views first: a view that is left would show what is half restored.
+async fn drop_existing(target: &Target, plan: &Plan, stop: &Stop) -> Result<()> {
+    let droppable = |planned: &&Planned| planned.there.is_some() && !is_merged_always(&planned.metadata);
+    let (views, others): (Vec<&Planned>, Vec<&Planned>) =
+        plan.namespaces.iter().filter(droppable).partition(|planned| planned.there == Some(CollectionKind::View));
+    for planned in views.into_iter().chain(others) {
+        stop.check()?;
+        target.drop(&planned.metadata.namespace).await?;
+    }
+    Ok(())
+}
+
+async fn create_one(target: &Target, planned: Planned, existing: Existing, monitor: &Monitor) -> Result<Planned> {
+    let metadata = &planned.metadata;
+    let left = existing == Existing::Merge || is_merged_always(metadata);
+    if metadata.kind.is_accounts() || metadata.kind == CollectionKind::View || (planned.there.is_some() && left) {
+        return Ok(planned);
+    }
+    match target.create(metadata).await {
+        Ok(()) => Ok(planned),
+        Err(error) if is_refusal(&error) => {
+            monitor.fail(planned.metadata.namespace.to_string(), error.to_string(), 0);
+            planned.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).refuse_all();
+            Ok(planned)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a failure is about this namespace alone.
+pub(super) fn is_refusal(error: &mongoark_deployment::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized)
+}
+
+impl Plan {
+    /// The streams that are taken.
+    pub(super) fn streams(&self) -> HashSet<u32> {
+        self.namespaces.iter().map(|planned| planned.stream).collect()
+    }
+
+    /// What a run would do, told to the monitor.
+    pub(super) fn dry_report(self, monitor: &Monitor) -> RestoreReport {
+        let mut report = RestoreReport::default();
+        for planned in self.namespaces {
+            let (from, to) = (planned.from, planned.metadata.namespace);
+            let renamed = if from == to { String::new() } else { format!(" as {to}") };
+            let exists = if planned.there.is_some() { " (exists)" } else { "" };
+            let kind = planned.metadata.kind;
+            monitor.step(format!("would restore {kind} {from}{renamed}{exists}: {} documents", planned.documents));
+            report.namespaces.push(RestoredNamespace {
+                from,
+                to,
+                kind,
+                inserted: 0,
+                identical: 0,
+                failed: 0,
+                indexes: 0,
+            });
+        }
+        report
+    }
+}

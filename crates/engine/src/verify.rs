@@ -1,0 +1,63 @@
+//! Checking an archive without a server: every record, checksum, key and count, from the first byte
+//! to the last.
+
+use crate::catalog::{DeploymentEntry, Summary};
+use crate::reading::{Archive, Feed, Piece};
+use crate::{Error, Result, Stop};
+use mongoark_model::Counts;
+use mongoark_monitor::Monitor;
+
+/// What was checked.
+#[derive(Clone, Debug)]
+pub struct VerifyReport {
+    /// The deployment it was taken from.
+    pub deployment: Option<DeploymentEntry>,
+    /// Namespaces in its catalog.
+    pub namespaces: usize,
+    /// Documents and bytes that were read.
+    pub read: Counts,
+    /// What the archive says of itself.
+    pub summary: Summary,
+}
+
+/// Reads the whole archive. Each chunk's documents are walked too: a chunk that does not hold the
+/// number of whole documents it states is an error.
+pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<VerifyReport> {
+    let mut feed = Feed::start(archive, stop)?;
+    let catalog = feed.catalog().await?;
+    feed.take_only(catalog.collections.iter().map(|entry| entry.stream).collect());
+    let item = monitor.item("verify", 0, 0);
+    let mut read = Counts::default();
+    let summary = loop {
+        match feed.next().await? {
+            Piece::Chunk(chunk, _share) => {
+                check_documents(&chunk)?;
+                let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
+                item.add(counts.documents, counts.bytes);
+                read += counts;
+                feed.recycle(chunk.bytes);
+            }
+            Piece::StreamEnd(_) => {}
+            Piece::End(summary) => break summary,
+        }
+    };
+    monitor.finish(&item);
+    let summary = summary.ok_or_else(|| Error::Catalog("the end has no summary".to_owned()))?;
+    if summary.totals != read {
+        return Err(Error::Catalog(format!("it states {:?}, but {read:?} were read", summary.totals)));
+    }
+    Ok(VerifyReport { deployment: catalog.deployment, namespaces: catalog.collections.len(), read, summary })
+}
+
+fn check_documents(chunk: &mongoark_container::Chunk) -> Result<()> {
+    let mut documents = 0;
+    for document in mongoark_bson_bytes::split_documents(&chunk.bytes) {
+        document.map_err(|error| Error::Catalog(format!("a chunk of stream {}: {error}", chunk.stream)))?;
+        documents += 1;
+    }
+    if documents != chunk.documents {
+        let message = format!("a chunk of stream {} states {} documents, but holds {documents}", chunk.stream, chunk.documents);
+        return Err(Error::Catalog(message));
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Faults on purpose: commands that fail ([`FailCommand`]), other fail points ([`set_fail_point`]), a disk that is
+//! full ([`SmallDisk`]).
+
+mod fail_command;
+mod small_disk;
+
+pub use fail_command::{FailCommand, clear_fail_point, set_fail_point};
+pub use small_disk::SmallDisk;

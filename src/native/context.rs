@@ -1,0 +1,163 @@
+//! What every command has: a logger, a monitor, a way to be stopped, and a way to end.
+
+use super::OutputArgs;
+use crate::exit::Exit;
+use crate::report;
+use crate::secrets::{SecretArgs, SecretError};
+use crate::terminal::{Logger, Progress, Verbosity};
+use mongoark_engine::container::{Header, Limits, Secret};
+use mongoark_engine::reading::Archive;
+use mongoark_engine::{Error, Stop};
+use mongoark_monitor::Monitor;
+use serde_json::Value;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The name that stands for standard input or output.
+const DASH: &str = "-";
+
+/// What every command has.
+pub struct Context {
+    /// For the person.
+    pub logger: Logger,
+    /// For the run.
+    pub monitor: Monitor,
+    /// Where progress is drawn.
+    pub progress: Progress,
+    /// Set by the first interrupt.
+    pub stop: Stop,
+    report: Option<PathBuf>,
+}
+
+/// Whether the path stands for a pipe.
+pub fn is_pipe(path: &Path) -> bool {
+    path.as_os_str() == DASH
+}
+
+impl Context {
+    /// From the flags on output.
+    pub fn new(output: &OutputArgs) -> Self {
+        let verbosity = match (output.quiet, output.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Debug,
+        };
+        let plain = output.log_format == crate::terminal::LogFormat::Json;
+        let progress = Progress::new(output.quiet || plain, plain);
+        let logger = Logger::new(output.log_format, verbosity, progress.clone());
+        let monitor = Monitor::new(logger.clone());
+        Self { logger, monitor, progress, stop: Stop::default(), report: output.report.clone() }
+    }
+
+    /// Opens an archive for reading, asking for its secret where it needs one. A file is opened by
+    /// its index, or with `whole` from its first byte to its last.
+    pub fn open(&self, path: &Path, secrets: &SecretArgs, whole: bool) -> Result<Archive, Error> {
+        let unlock = |header: &Header| -> Result<Vec<Secret>, Error> {
+            secrets.to_open(header).map_err(|error: SecretError| Error::Secret(Box::new(error)))
+        };
+        let limits = Limits::default();
+        let archive = if is_pipe(path) {
+            let stdin: Box<dyn Read + Send> = Box::new(io::stdin());
+            Archive::open_stream(stdin, &unlock, &limits)?
+        } else if whole {
+            Archive::open_whole(path, &unlock, &limits)?
+        } else {
+            Archive::open_file(path, &unlock, &limits)?
+        };
+        for warning in archive.warnings() {
+            self.monitor.warn(path.display().to_string(), warning);
+        }
+        Ok(archive)
+    }
+
+    /// Ends a command: the report is written, a failure told, and the exit code decided.
+    pub fn end(&self, command: &str, outcome: Result<Value, Error>) -> Exit {
+        let (exit, result) = match &outcome {
+            Ok(result) => (Exit::of_run(&self.monitor), result.clone()),
+            Err(error) => (Exit::of_error(error), Value::Null),
+        };
+        if let Err(error) = &outcome {
+            self.logger.error(&chain(error));
+        }
+        let error = outcome.err().map(|error| chain(&error));
+        self.write_report(command, exit, result, error)
+    }
+
+    /// A command line that cannot be followed.
+    pub fn usage(&self, message: &str) -> Exit {
+        self.logger.error(message);
+        Exit::Usage
+    }
+
+    /// A failure that is no error of the engine.
+    pub fn failed(&self, error: &dyn std::error::Error) -> Exit {
+        self.logger.error(&chain(error));
+        Exit::Failed
+    }
+
+    fn write_report(&self, command: &str, exit: Exit, result: Value, error: Option<String>) -> Exit {
+        let Some(path) = &self.report else { return exit };
+        let run = report::run(command, exit, result, error, &self.monitor.record());
+        match std::fs::write(path, format!("{run:#}\n")) {
+            Ok(()) => exit,
+            Err(error) => {
+                self.logger.error(&format!("cannot write the report to {}: {error}", path.display()));
+                if exit == Exit::Whole { Exit::Failed } else { exit }
+            }
+        }
+    }
+}
+
+/// An error and its causes in one line; a cause that the text before it tells already is left out.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) && cause.downcast_ref::<mongoark_engine::deployment::Error>().is_none() {
+            if is_driver_text(&cause_text) {
+                break;
+            }
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The driver's own words begin so; ours say the same more briefly.
+fn is_driver_text(text: &str) -> bool {
+    text.starts_with("Kind: ")
+}
+
+/// The first interrupt asks the run to stop after the work at hand; a second one ends at once.
+pub fn stop_on_signals(stop: Stop) {
+    tokio::spawn(async move {
+        loop {
+            next_signal().await;
+            if stop.is_requested() {
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+            eprintln!("interrupted: ending after the work at hand; once more to end at once");
+            stop.request();
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn next_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn next_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

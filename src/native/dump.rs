@@ -1,0 +1,198 @@
+//! `mongoark dump`: flags as typed, a dump as meant.
+
+use super::context::{Context, is_pipe};
+use crate::exit::Exit;
+use crate::secrets::SecretArgs;
+use crate::terminal::text;
+use clap::Args;
+use mongoark_engine::archive::{Output, default_codec};
+use mongoark_engine::container::{Codec, Secret, WriteOptions};
+use mongoark_engine::deployment::{ConnectionString, ReadMode, ReadPreference, Source, SourceOptions};
+use mongoark_engine::dump::{self, DumpOptions, DumpReport};
+use mongoark_engine::select::{Pattern, Selection};
+use mongoark_engine::{Error, Result};
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::PathBuf;
+
+/// Flags that say where the deployment is.
+#[derive(Args, Clone, Debug)]
+pub struct UriArgs {
+    /// Connection string; give the password in it through the variable to keep it off the process list
+    #[arg(long, env = "MONGOARK_URI", hide_env_values = true, value_name = "URI")]
+    pub uri: String,
+}
+
+impl UriArgs {
+    /// As the deployment crate takes it.
+    pub fn connection_string(&self) -> ConnectionString {
+        ConnectionString::new(self.uri.clone())
+    }
+}
+
+/// Flags that select namespaces.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SelectArgs {
+    /// Only this database
+    #[arg(long, short, value_name = "DB", help_heading = "Selection")]
+    pub db: Option<String>,
+    /// Only this collection of --db
+    #[arg(long, short, value_name = "COLLECTION", requires = "db", help_heading = "Selection")]
+    pub collection: Option<String>,
+    /// Only namespaces that match: DB, DB.COLLECTION, with * for any characters; repeatable
+    #[arg(long, value_name = "NS", help_heading = "Selection")]
+    pub include: Vec<Pattern>,
+    /// No namespace that matches; repeatable
+    #[arg(long, value_name = "NS", help_heading = "Selection")]
+    pub exclude: Vec<Pattern>,
+}
+
+impl SelectArgs {
+    /// The selection that is meant.
+    pub fn selection(&self) -> Selection {
+        let mut include = self.include.clone();
+        if let Some(db) = &self.db {
+            include.push(Pattern::exact(db, self.collection.as_deref()));
+        }
+        Selection { include, exclude: self.exclude.clone() }
+    }
+}
+
+/// Flags of `mongoark dump`.
+#[derive(Args, Debug)]
+pub struct DumpArgs {
+    #[command(flatten)]
+    uri: UriArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Only documents that match this query (Extended JSON); for a selection of one collection
+    #[arg(long, value_name = "JSON", help_heading = "Selection")]
+    query: Option<String>,
+    /// primary, primaryPreferred, secondary, secondaryPreferred or nearest [default: the connection string's, else secondaryPreferred]
+    #[arg(long, value_name = "MODE", value_parser = read_mode)]
+    read_preference: Option<ReadMode>,
+    /// zstd[:1..19], gzip[:1..9] or none
+    #[arg(long, default_value_t = default_codec(), value_name = "CODEC")]
+    compression: Codec,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    /// Write an archive that anybody can read
+    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
+    no_encryption: bool,
+    /// Take no oplog; needed to dump through mongos
+    #[arg(long)]
+    no_oplog: bool,
+    /// Cursors open at once [default: as many as cores, at least 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    overwrite: bool,
+    /// The archive to write, or - for standard output
+    file: PathBuf,
+}
+
+fn read_mode(text: &str) -> Result<ReadMode, String> {
+    match text {
+        "primary" => Ok(ReadMode::Primary),
+        "primaryPreferred" => Ok(ReadMode::PrimaryPreferred),
+        "secondary" => Ok(ReadMode::Secondary),
+        "secondaryPreferred" => Ok(ReadMode::SecondaryPreferred),
+        "nearest" => Ok(ReadMode::Nearest),
+        other => Err(format!("'{other}' is none of primary, primaryPreferred, secondary, secondaryPreferred, nearest")),
+    }
+}
+
+/// Runs `mongoark dump`.
+pub async fn run(args: DumpArgs, context: &Context) -> Exit {
+    if is_pipe(&args.file) && io::stdout().is_terminal() {
+        return context.usage("an archive is not for a terminal: give a file, or pipe standard output");
+    }
+    if !is_pipe(&args.file) && !args.overwrite && args.file.exists() {
+        return context.usage(&format!("{} exists; give --overwrite to replace it", args.file.display()));
+    }
+    // Asked before the display begins, and before any time is spent.
+    let secrets = match secrets(&args) {
+        Ok(secrets) => secrets,
+        Err(error) => return context.usage(&error.to_string()),
+    };
+    let display = context.progress.show(context.monitor.clone());
+    let outcome = dump(args, secrets, context).await;
+    display.finish();
+    if let Ok(report) = &outcome {
+        context.logger.summary(&summary(report, context));
+    }
+    context.end("dump", outcome.map(|report| as_json(&report)))
+}
+
+fn secrets(args: &DumpArgs) -> Result<Vec<Secret>, crate::secrets::SecretError> {
+    if args.no_encryption {
+        return Ok(Vec::new());
+    }
+    args.secrets.to_lock("; or --no-encryption for an archive that anybody can read")
+}
+
+async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result<DumpReport> {
+    let filter = args.query.as_deref().map(query).transpose()?;
+    let source_options = SourceOptions { read_preference: args.read_preference.map(ReadPreference::new) };
+    let source = Source::connect(&args.uri.connection_string(), &source_options).await?;
+    let info = source.info();
+    context.monitor.step(format!(
+        "reading {} {} from {} ({})",
+        info.topology, info.server_version, info.member.address, info.member.reason
+    ));
+    for unknown in &source.unknowns {
+        context.monitor.detail(unknown.clone());
+    }
+    let output = if is_pipe(&args.file) {
+        Output::Stream(Box::new(BufWriter::new(io::stdout())))
+    } else {
+        Output::File { path: args.file, overwrite: args.overwrite }
+    };
+    let options = DumpOptions {
+        selection: args.select.selection(),
+        filter,
+        write: WriteOptions { codec: args.compression, secrets, ..WriteOptions::default() },
+        output,
+        jobs: args.jobs.map_or_else(dump::default_jobs, usize::from),
+        no_oplog: args.no_oplog,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    dump::dump(&source, options, &context.monitor, &context.stop).await
+}
+
+fn query(text: &str) -> Result<bson::RawDocumentBuf> {
+    let invalid = |why: String| Error::Usage(format!("--query is no Extended JSON document: {why}"));
+    let bytes = mongoark_bson_text::parse(text).map_err(|error| invalid(error.to_string()))?;
+    bson::RawDocumentBuf::from_bytes(bytes).map_err(|error| invalid(error.to_string()))
+}
+
+fn summary(report: &DumpReport, context: &Context) -> String {
+    let seconds = context.monitor.record().seconds;
+    let to = report.written.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    format!(
+        "{} in {} dumped to {to}: {} became {} in {} ({})",
+        text::plural(report.totals.documents, "document"),
+        text::plural(report.namespaces as u64, "namespace"),
+        text::bytes(report.totals.bytes),
+        text::bytes(report.written.bytes),
+        text::seconds(seconds),
+        text::rate(report.totals.bytes, seconds),
+    )
+}
+
+fn as_json(report: &DumpReport) -> Value {
+    json!({
+        "archiveId": report.written.archive_id.to_string(),
+        "file": report.written.path.as_ref().map(|path| path.display().to_string()),
+        "archiveBytes": report.written.bytes,
+        "namespaces": report.namespaces,
+        "documents": report.totals.documents,
+        "bytes": report.totals.bytes,
+        "consistency": report.consistency.as_str(),
+        "member": { "address": report.member.address, "reason": report.member.reason },
+        "changes": report.changes.iter().map(|change| json!({
+            "namespace": change.namespace.to_string(), "what": change.what,
+        })).collect::<Vec<_>>(),
+    })
+}

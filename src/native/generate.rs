@@ -1,0 +1,37 @@
+//! `mongoark completions` and `mongoark man`: made from the same definitions as `--help`.
+
+use super::Cli;
+use super::context::Context;
+use crate::exit::Exit;
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use std::io;
+use std::path::PathBuf;
+
+/// Flags of `mongoark completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+/// Flags of `mongoark man`.
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// The directory that the pages are written into
+    directory: PathBuf,
+}
+
+/// Prints completions on standard output.
+pub fn completions(args: &CompletionsArgs, _: &Context) -> Exit {
+    clap_complete::generate(args.shell, &mut Cli::command(), "mongoark", &mut io::stdout());
+    Exit::Whole
+}
+
+/// Writes a page for the program and one for each command.
+pub fn man(args: &ManArgs, context: &Context) -> Exit {
+    match clap_mangen::generate_to(Cli::command(), &args.directory) {
+        Ok(()) => Exit::Whole,
+        Err(error) => context.failed(&error),
+    }
+}

@@ -1,0 +1,142 @@
+//! `mongoark ls`: what an archive holds, as a table or as JSON.
+
+use super::context::Context;
+use crate::exit::Exit;
+use crate::secrets::SecretArgs;
+use crate::terminal::text;
+use clap::Args;
+use jiff::Timestamp;
+use mongoark_engine::look::{self, Listing};
+use mongoark_engine::{Error, Result};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Columns that names may take.
+const NAME_WIDTH_MAX: usize = 60;
+
+/// Flags of `mongoark ls`.
+#[derive(Args, Debug)]
+pub struct LsArgs {
+    #[command(flatten)]
+    secrets: SecretArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The archive, or - for standard input
+    file: PathBuf,
+}
+
+/// Runs `mongoark ls`.
+pub async fn run(args: &LsArgs, context: &Context) -> Exit {
+    context.end("ls", list(args, context).await)
+}
+
+async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
+    let archive = context.open(&args.file, &args.secrets, false)?;
+    let listing = look::list(archive, &context.stop).await?;
+    let json = as_json(&listing);
+    let out = if args.json { format!("{json:#}\n") } else { table(&listing) };
+    let written = io::stdout().lock().write_all(out.as_bytes());
+    written.map_err(|source| Error::Read { path: "standard output".into(), source })?;
+    Ok(json)
+}
+
+fn table(listing: &Listing) -> String {
+    let mut rows = vec![["NAMESPACE", "TYPE", "DOCUMENTS", "BYTES", "STORED", "INDEXES"].map(ToOwned::to_owned)];
+    for entry in &listing.catalog.collections {
+        rows.push([
+            entry.metadata.namespace.to_string(),
+            kind(entry).to_owned(),
+            text::count(entry.documents),
+            text::bytes(entry.bytes),
+            text::bytes(entry.stored_bytes),
+            entry.metadata.indexes.len().to_string(),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let mut widths: [usize; 6] = std::array::from_fn(width);
+    // A longer name pushes its own row aside, not the whole table.
+    widths[0] = widths[0].min(NAME_WIDTH_MAX);
+    let mut out = head(listing);
+    for row in &rows {
+        let [name, kind, documents, bytes, stored, indexes] = row;
+        let [w0, w1, w2, w3, w4, w5] = widths;
+        out += &format!("{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}\n");
+    }
+    out
+}
+
+fn kind(entry: &look::CatalogEntry) -> &'static str {
+    if entry.metadata.is_capped() {
+        "capped"
+    } else if entry.metadata.is_clustered() {
+        "clustered"
+    } else {
+        entry.metadata.kind.as_str()
+    }
+}
+
+fn head(listing: &Listing) -> String {
+    let mut out = String::new();
+    if let Some(deployment) = &listing.catalog.deployment {
+        let info = &deployment.info;
+        let fcv = info.fcv.as_ref().map(|fcv| format!(", FCV {fcv}")).unwrap_or_default();
+        out += &format!("{}, MongoDB {}{fcv}, read from {}\n", info.topology, info.server_version, info.member.address);
+        out += &format!("begun {}", time(deployment.started_ms));
+    }
+    if let Some(summary) = &listing.summary {
+        out += &format!(", ended {}, consistency: {}\n", time(summary.finished_ms), summary.consistency.as_str());
+        for failure in &summary.failures {
+            out += &format!("not in this archive: {failure}\n");
+        }
+        for change in &summary.changes {
+            out += &format!("changed meanwhile: {}: {}\n", change.namespace, change.what);
+        }
+    }
+    out + "\n"
+}
+
+fn time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "?".to_owned(), |time| time.strftime("%FT%TZ").to_string())
+}
+
+fn as_json(listing: &Listing) -> Value {
+    let deployment = listing.catalog.deployment.as_ref().map(|deployment| {
+        json!({
+            "topology": deployment.info.topology.to_string(),
+            "serverVersion": deployment.info.server_version,
+            "featureCompatibilityVersion": deployment.info.fcv,
+            "member": deployment.info.member.address,
+            "started": time(deployment.started_ms),
+            "tool": deployment.tool_version,
+        })
+    });
+    let summary = listing.summary.as_ref().map(|summary| {
+        json!({
+            "finished": time(summary.finished_ms),
+            "consistency": summary.consistency.as_str(),
+            "documents": summary.totals.documents,
+            "bytes": summary.totals.bytes,
+            "failures": summary.failures,
+            "warnings": summary.warnings,
+            "changes": summary.changes.iter().map(|change| json!({
+                "namespace": change.namespace.to_string(), "what": change.what,
+            })).collect::<Vec<_>>(),
+        })
+    });
+    let namespaces = listing.catalog.collections.iter().map(|entry| {
+        json!({
+            "db": entry.metadata.namespace.db,
+            "collection": entry.metadata.namespace.collection,
+            "type": entry.metadata.kind.as_str(),
+            "capped": entry.metadata.is_capped(),
+            "documents": entry.documents,
+            "bytes": entry.bytes,
+            "storedBytes": entry.stored_bytes,
+            "uuid": entry.metadata.uuid.map(|uuid| uuid.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            "indexes": entry.metadata.indexes.iter().map(|index| index.get_str("name").unwrap_or_default()).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "deployment": deployment, "summary": summary, "namespaces": namespaces.collect::<Vec<_>>() })
+}

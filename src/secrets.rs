@@ -1,0 +1,161 @@
+//! Where passphrases and keys come from: a file, a descriptor, an environment variable or the
+//! terminal. Never an argument.
+
+use clap::Args;
+use mongoark_engine::container::{Header, KeyFile, Passphrase, Secret};
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+/// The variable that may hold a passphrase.
+const PASSPHRASE_VARIABLE: &str = "MONGOARK_PASSPHRASE";
+/// A longer passphrase file is no passphrase.
+const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Flags that name a secret.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SecretArgs {
+    /// Read the passphrase from the first line of this file
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from the first line of this open file descriptor
+    #[arg(long, value_name = "N", help_heading = "Encryption")]
+    pub passphrase_fd: Option<u32>,
+    /// Use this key file, made by 'mongoark key generate'
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// Why no secret could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// A file could not be read.
+    #[error("cannot read the passphrase from {from}: {source}")]
+    Read {
+        /// Where it was to come from.
+        from: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The key or passphrase is not one.
+    #[error(transparent)]
+    Invalid(#[from] mongoark_engine::container::Error),
+    /// The two entries differ.
+    #[error("the two passphrases differ")]
+    Differ,
+    /// Nothing was given.
+    #[error(
+        "no passphrase or key was given. Give --key-file FILE (made by 'mongoark key generate FILE'), \
+         --passphrase-file FILE, --passphrase-fd N, or the variable MONGOARK_PASSPHRASE{or_else}"
+    )]
+    Missing {
+        /// What else the command allows.
+        or_else: &'static str,
+    },
+}
+
+impl SecretArgs {
+    /// The secrets that the flags give, without asking anybody.
+    fn given(&self) -> Result<Vec<Secret>, SecretError> {
+        let mut secrets = Vec::new();
+        if let Some(path) = &self.key_file {
+            secrets.push(Secret::KeyFile(KeyFile::load(path)?));
+        }
+        if let Some(path) = &self.passphrase_file {
+            secrets.push(from_file(path)?);
+        }
+        if let Some(descriptor) = self.passphrase_fd {
+            secrets.push(from_descriptor(descriptor)?);
+        }
+        Ok(secrets)
+    }
+
+    fn given_or_environment(&self) -> Result<Vec<Secret>, SecretError> {
+        let mut secrets = self.given()?;
+        if secrets.is_empty()
+            && let Some(value) = std::env::var_os(PASSPHRASE_VARIABLE)
+        {
+            secrets.push(Secret::Passphrase(Passphrase::new(value.into_encoded_bytes())?));
+        }
+        Ok(secrets)
+    }
+
+    /// The secrets to lock a new archive with; a terminal is asked twice.
+    pub fn to_lock(&self, or_else: &'static str) -> Result<Vec<Secret>, SecretError> {
+        let secrets = self.given_or_environment()?;
+        if secrets.is_empty() { ask_twice(or_else) } else { Ok(secrets) }
+    }
+
+    /// The secrets that replace others; the variable holds the old one, so it does not count here.
+    pub fn to_lock_anew(&self) -> Result<Vec<Secret>, SecretError> {
+        let secrets = self.given()?;
+        if secrets.is_empty() { ask_twice(" for the old secret, and the --new-* flags for the new one") } else { Ok(secrets) }
+    }
+
+    /// The secrets to open an archive with; nothing where it is not encrypted.
+    pub fn to_open(&self, header: &Header) -> Result<Vec<Secret>, SecretError> {
+        if !header.is_encrypted() {
+            return Ok(Vec::new());
+        }
+        let secrets = self.given_or_environment()?;
+        if !secrets.is_empty() {
+            return Ok(secrets);
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(SecretError::Missing { or_else: "" });
+        }
+        Ok(vec![Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?)])
+    }
+}
+
+fn ask_twice(or_else: &'static str) -> Result<Vec<Secret>, SecretError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(SecretError::Missing { or_else });
+    }
+    let first = ask("New passphrase for the archive: ")?;
+    let second = ask("The same passphrase again: ")?;
+    if first != second {
+        return Err(SecretError::Differ);
+    }
+    Ok(vec![Secret::Passphrase(Passphrase::new(first.into_bytes())?)])
+}
+
+/// Asks on the terminal itself, so that a prompt never lands in a piped archive.
+fn ask(prompt: &str) -> Result<String, SecretError> {
+    rpassword::prompt_password(prompt).map_err(|source| SecretError::Read { from: "the terminal".into(), source })
+}
+
+fn from_file(path: &Path) -> Result<Secret, SecretError> {
+    let from = || path.display().to_string();
+    let file = File::open(path).map_err(|source| SecretError::Read { from: from(), source })?;
+    first_line(file).map_err(|source| SecretError::Read { from: from(), source }).and_then(passphrase)
+}
+
+#[cfg(unix)]
+fn from_descriptor(descriptor: u32) -> Result<Secret, SecretError> {
+    let from = format!("descriptor {descriptor}");
+    let file = File::open(format!("/dev/fd/{descriptor}"));
+    let line = file.and_then(first_line).map_err(|source| SecretError::Read { from, source })?;
+    passphrase(line)
+}
+
+#[cfg(not(unix))]
+fn from_descriptor(descriptor: u32) -> Result<Secret, SecretError> {
+    let source = std::io::Error::from(std::io::ErrorKind::Unsupported);
+    Err(SecretError::Read { from: format!("descriptor {descriptor}"), source })
+}
+
+fn first_line(file: File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(PASSPHRASE_BYTES_MAX).read_to_end(&mut bytes)?;
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    bytes.truncate(end);
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+fn passphrase(line: Vec<u8>) -> Result<Secret, SecretError> {
+    Ok(Secret::Passphrase(Passphrase::new(line)?))
+}

@@ -1,0 +1,52 @@
+//! What the demo prints at its end: a row a namespace, then the times.
+
+use std::time::Duration;
+
+use super::Carried;
+use super::comparison::Row;
+
+const MEGABYTE: f64 = 1_000_000.0;
+
+pub(super) fn print(rows: &[Row], carried: &Carried) {
+    let width =
+        rows.iter().map(|row| row.namespace.chars().count()).max().unwrap_or(0).max("namespace".len());
+    println!();
+    println!(
+        "{:width$}  {:>10}  {:>12}  {:6}  {:7}  options",
+        "namespace", "documents", "bytes", "dbHash", "indexes"
+    );
+    for row in rows {
+        println!(
+            "{:width$}  {:>10}  {:>12}  {:6}  {:7}  {}",
+            row.namespace,
+            row.documents,
+            row.bytes,
+            word(row.same_hash),
+            word(Some(row.same_indexes)),
+            word(Some(row.same_options)),
+        );
+    }
+    let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
+    println!();
+    time("dump, encrypted", carried.dump, bytes);
+    time("verify", carried.verify, bytes);
+    time("restore", carried.restore, bytes);
+    let ratio = bytes as f64 / carried.archive_bytes.max(1) as f64;
+    println!("archive {:>27.1} MB, {ratio:.2} times smaller", carried.archive_bytes as f64 / MEGABYTE);
+    let equal = rows.iter().filter(|row| row.is_equal()).count();
+    println!("{equal} of {} namespaces are equal", rows.len());
+}
+
+/// Views have no data, and so no hash.
+fn word(same: Option<bool>) -> &'static str {
+    match same {
+        Some(true) => "equal",
+        Some(false) => "DIFFER",
+        None => "-",
+    }
+}
+
+fn time(what: &str, time: Duration, bytes: u64) {
+    let seconds = time.as_secs_f64();
+    println!("{what:<20} {seconds:>8.2} s {:>8.1} MB/s", bytes as f64 / MEGABYTE / seconds.max(0.001));
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask fuzz`: every target of the crate in `fuzz/`, for a while each.
+//!
+//! The targets are built with libFuzzer's coverage by plain cargo on the stable compiler, so nothing else is
+//! installed. New inputs and findings go below `target/fuzz`; `fuzz/corpus/<target>` holds inputs to begin with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::execute::{cargo, execute, execute_quietly, root, target_directory};
+
+/// Coverage as libFuzzer reads it.
+const COVERAGE: [&str; 7] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How long each target runs, in seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    all(arguments.seconds)
+}
+
+/// Whether the project has fuzz targets.
+pub(crate) fn exists() -> bool {
+    root().join("fuzz/Cargo.toml").is_file()
+}
+
+/// Runs every target for so many seconds; fails at the first finding.
+pub(crate) fn all(seconds: u64) -> Result<()> {
+    let targets = targets(&root().join("fuzz/fuzz_targets"))?;
+    let binaries = build()?;
+    targets.iter().try_for_each(|target| fuzz(&binaries.join(target), target, seconds))
+}
+
+/// The names of the targets, one file each.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let files = entries.flatten().map(|entry| entry.path());
+    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let mut names: Vec<String> =
+        sources.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    if names.is_empty() { Err(format!("no fuzz target in {}", folder.display())) } else { Ok(names) }
+}
+
+/// Builds all targets; returns the folder of their executables.
+fn build() -> Result<PathBuf> {
+    let host = host()?;
+    let directory = target_directory().join("fuzz");
+    // Naming the host as the target keeps the coverage out of build scripts.
+    let mut command = cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target", &host]);
+    command.arg("--target-dir").arg(&directory).env("RUSTFLAGS", COVERAGE.join(" "));
+    execute(&mut command)?;
+    Ok(directory.join(host).join("release"))
+}
+
+fn fuzz(binary: &Path, target: &str, seconds: u64) -> Result<()> {
+    let directory = target_directory().join("fuzz");
+    let (corpus, findings) = (directory.join("corpus").join(target), directory.join("findings").join(target));
+    for folder in [&corpus, &findings] {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let mut command = Command::new(binary);
+    command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").arg("-verbosity=0");
+    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(corpus);
+    let seeds = root().join("fuzz/corpus").join(target);
+    if seeds.is_dir() {
+        command.arg(seeds);
+    }
+    execute(&mut command).map(drop)
+}
+
+/// The platform that rustc builds for by itself.
+fn host() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = execute_quietly(Command::new(rustc).arg("-vV"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| format!("rustc does not name its host:\n{text}"))
+}

@@ -1,0 +1,153 @@
+//! `cargo xtask test`: every check of the project, in order, each command printed; a summary with times at the end.
+
+use std::time::{Duration, Instant};
+
+use mongoark_test_support::DEFAULT_VERSION;
+
+use crate::execute::{cargo, execute};
+use crate::{Result, fuzz, servers};
+
+mod outcome;
+
+use outcome::{Tests, run_tests};
+
+/// The older server that CI runs the round trips on besides the default one.
+const OLDER_IN_CI: &str = "4.4.2";
+/// Seconds for each fuzz target in CI.
+const FUZZ_SECONDS_IN_CI: u64 = 10;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Servers for the round trips: `default`, `all`, or versions such as `4.4.2,5.0.4`; with CI=true `default`
+    /// means one older server too.
+    #[arg(long, default_value = "default")]
+    servers: String,
+    /// Formatting, lints and unit tests only: no server is needed but by unit tests that ask for one.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let older = older_servers(&arguments.servers, in_ci)?;
+    let mut steps = Steps::default();
+    steps.must("formatting", || execute(&mut cargo(["fmt", "--all", "--check"])).map(drop))?;
+    steps.must("lints", lint)?;
+    if arguments.quick {
+        steps.tests("unit tests", &["test", "--workspace", "--lib", "--bins"], DEFAULT_VERSION);
+        return steps.finish();
+    }
+    let versions = std::iter::once(DEFAULT_VERSION).chain(older.iter().copied());
+    steps.must("servers", || versions.clone().try_for_each(servers::provide))?;
+    steps.tests("tests", &["test", "--workspace", "--no-fail-fast"], DEFAULT_VERSION);
+    for version in older {
+        let arguments = ["test", "--workspace", "--no-fail-fast", "--test", "roundtrip", "--test", "servers"];
+        steps.tests(&format!("round trips on {version}"), &arguments, version);
+    }
+    if in_ci && fuzz::exists() {
+        steps.try_to("fuzzing", || fuzz::all(FUZZ_SECONDS_IN_CI));
+    }
+    steps.finish()
+}
+
+fn lint() -> Result<()> {
+    execute(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])).map(drop)
+}
+
+/// The servers besides the default one that this choice means.
+fn older_servers(choice: &str, in_ci: bool) -> Result<Vec<&'static str>> {
+    match choice {
+        "default" if in_ci => Ok(vec![OLDER_IN_CI]),
+        "default" => Ok(Vec::new()),
+        "all" => Ok(servers::PACKAGES
+            .iter()
+            .map(|package| package.version)
+            .filter(|v| *v != DEFAULT_VERSION)
+            .collect()),
+        list => {
+            let versions =
+                list.split(',').map(|version| servers::package(version.trim()).map(|found| found.version));
+            versions.filter(|version| *version != Ok(DEFAULT_VERSION)).collect()
+        }
+    }
+}
+
+/// The steps done so far.
+#[derive(Default)]
+struct Steps {
+    done: Vec<(String, Duration, Result<()>)>,
+    tests: Tests,
+}
+
+impl Steps {
+    /// A step without which the rest is not worth running.
+    fn must(&mut self, name: &str, step: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.try_to(name, step);
+        if self.has_failed() { self.report() } else { Ok(()) }
+    }
+
+    fn try_to(&mut self, name: &str, step: impl FnOnce() -> Result<()>) {
+        println!("\n== {name}");
+        let begin = Instant::now();
+        let result = step();
+        if let Err(message) = &result {
+            println!("{message}");
+        }
+        self.done.push((name.to_owned(), begin.elapsed(), result));
+    }
+
+    /// Runs cargo test against this server and counts what it reports.
+    fn tests(&mut self, name: &str, arguments: &[&str], version: &str) {
+        let mut tests = Tests::default();
+        self.try_to(name, || {
+            let mut command = cargo(arguments.iter().copied());
+            command.env("MONGOARK_TEST_SERVER", version);
+            run_tests(&mut command, &mut tests)
+        });
+        self.tests.add(&tests);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.done.iter().any(|(_, _, result)| result.is_err())
+    }
+
+    fn finish(&self) -> Result<()> {
+        self.report()
+    }
+
+    /// Prints every step with its time and the sum of all tests; an error names the steps that failed.
+    fn report(&self) -> Result<()> {
+        println!("\n== summary");
+        for (name, time, result) in &self.done {
+            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+            println!("{name:<28} {:>8.1} s  {verdict}", time.as_secs_f64());
+        }
+        let failed: Vec<&str> =
+            self.done.iter().filter(|step| step.2.is_err()).map(|(name, ..)| name.as_str()).collect();
+        let total = self.done.iter().map(|(_, time, _)| *time).sum();
+        println!("{}", self.tests.line(failed.is_empty(), total));
+        if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_choice_of_servers() {
+        assert!(older_servers("default", false).unwrap().is_empty());
+        assert_eq!(older_servers("default", true).unwrap(), [OLDER_IN_CI]);
+        assert_eq!(older_servers("all", false).unwrap(), ["4.4.2", "5.0.4", "6.0.27"]);
+        assert_eq!(older_servers("5.0.4, 6.0.5", true).unwrap(), ["5.0.4"]);
+        assert!(older_servers("3.6", false).is_err());
+    }
+
+    #[test]
+    fn a_failed_step_fails_the_run_and_is_named() {
+        let mut steps = Steps::default();
+        steps.try_to("first", || Ok(()));
+        steps.try_to("second", || Err("why".to_owned()));
+        assert_eq!(steps.finish(), Err("failed: second".to_owned()));
+    }
+}
