@@ -89,7 +89,11 @@ impl SecretArgs {
     /// The secrets that replace others; the variable holds the old one, so it does not count here.
     pub fn to_lock_anew(&self) -> Result<Vec<Secret>, SecretError> {
         let secrets = self.given()?;
-        if secrets.is_empty() { ask_twice(" for the old secret, and the --new-* flags for the new one") } else { Ok(secrets) }
+        if secrets.is_empty() {
+            ask_twice(" for the old secret, and the --new-* flags for the new one")
+        } else {
+            Ok(secrets)
+        }
     }
 
     /// The secrets to open an archive with; nothing where it is not encrypted.
@@ -122,7 +126,8 @@ fn ask_twice(or_else: &'static str) -> Result<Vec<Secret>, SecretError> {
 
 /// Asks on the terminal itself, so that a prompt never lands in a piped archive.
 fn ask(prompt: &str) -> Result<String, SecretError> {
-    rpassword::prompt_password(prompt).map_err(|source| SecretError::Read { from: "the terminal".into(), source })
+    rpassword::prompt_password(prompt)
+        .map_err(|source| SecretError::Read { from: "the terminal".into(), source })
 }
 
 fn from_file(path: &Path) -> Result<Secret, SecretError> {

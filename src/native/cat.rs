@@ -79,7 +79,9 @@ fn write_text(document: &[u8], format: Format, line: &mut Vec<u8>) -> Result<()>
         Format::Canonical => mongoark_bson_text::write_canonical(document, line),
         Format::Relaxed => mongoark_bson_text::write_relaxed(document, line),
     };
-    written.map_err(|error| Error::Catalog(format!("a document cannot be shown: {error}; --raw writes it as it is")))
+    written.map_err(|error| {
+        Error::Catalog(format!("a document cannot be shown: {error}; --raw writes it as it is"))
+    })
 }
 
 fn stdout_error(source: io::Error) -> Error {

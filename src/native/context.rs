@@ -115,7 +115,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.contains(&cause_text) && cause.downcast_ref::<mongoark_engine::deployment::Error>().is_none() {
+        if !text.contains(&cause_text) && cause.downcast_ref::<mongoark_engine::deployment::Error>().is_none()
+        {
             if is_driver_text(&cause_text) {
                 break;
             }

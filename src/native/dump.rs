@@ -99,7 +99,9 @@ fn read_mode(text: &str) -> Result<ReadMode, String> {
         "secondary" => Ok(ReadMode::Secondary),
         "secondaryPreferred" => Ok(ReadMode::SecondaryPreferred),
         "nearest" => Ok(ReadMode::Nearest),
-        other => Err(format!("'{other}' is none of primary, primaryPreferred, secondary, secondaryPreferred, nearest")),
+        other => Err(format!(
+            "'{other}' is none of primary, primaryPreferred, secondary, secondaryPreferred, nearest"
+        )),
     }
 }
 
@@ -169,7 +171,11 @@ fn query(text: &str) -> Result<bson::RawDocumentBuf> {
 
 fn summary(report: &DumpReport, context: &Context) -> String {
     let seconds = context.monitor.record().seconds;
-    let to = report.written.path.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let to = report
+        .written
+        .path
+        .as_ref()
+        .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     format!(
         "{} in {} dumped to {to}: {} became {} in {} ({})",
         text::plural(report.totals.documents, "document"),

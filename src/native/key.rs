@@ -71,7 +71,12 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<Value> {
         key_file: args.new_key_file.clone(),
     };
     let new = new.to_lock_anew().map_err(secret)?;
-    container::rotate(&args.archive, &old, &WriteSecrets { secrets: new, kdf: KdfParams::default() }, &limits)?;
+    container::rotate(
+        &args.archive,
+        &old,
+        &WriteSecrets { secrets: new, kdf: KdfParams::default() },
+        &limits,
+    )?;
     context.logger.summary(&format!(
         "{} opens with the new secret alone. Copies of it made before still open with the old one",
         args.archive.display()

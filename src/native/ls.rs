@@ -43,7 +43,8 @@ async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
 }
 
 fn table(listing: &Listing) -> String {
-    let mut rows = vec![["NAMESPACE", "TYPE", "DOCUMENTS", "BYTES", "STORED", "INDEXES"].map(ToOwned::to_owned)];
+    let mut rows =
+        vec![["NAMESPACE", "TYPE", "DOCUMENTS", "BYTES", "STORED", "INDEXES"].map(ToOwned::to_owned)];
     for entry in &listing.catalog.collections {
         rows.push([
             entry.metadata.namespace.to_string(),
@@ -62,7 +63,9 @@ fn table(listing: &Listing) -> String {
     for row in &rows {
         let [name, kind, documents, bytes, stored, indexes] = row;
         let [w0, w1, w2, w3, w4, w5] = widths;
-        out += &format!("{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}\n");
+        out += &format!(
+            "{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}\n"
+        );
     }
     out
 }
@@ -82,11 +85,18 @@ fn head(listing: &Listing) -> String {
     if let Some(deployment) = &listing.catalog.deployment {
         let info = &deployment.info;
         let fcv = info.fcv.as_ref().map(|fcv| format!(", FCV {fcv}")).unwrap_or_default();
-        out += &format!("{}, MongoDB {}{fcv}, read from {}\n", info.topology, info.server_version, info.member.address);
+        out += &format!(
+            "{}, MongoDB {}{fcv}, read from {}\n",
+            info.topology, info.server_version, info.member.address
+        );
         out += &format!("begun {}", time(deployment.started_ms));
     }
     if let Some(summary) = &listing.summary {
-        out += &format!(", ended {}, consistency: {}\n", time(summary.finished_ms), summary.consistency.as_str());
+        out += &format!(
+            ", ended {}, consistency: {}\n",
+            time(summary.finished_ms),
+            summary.consistency.as_str()
+        );
         for failure in &summary.failures {
             out += &format!("not in this archive: {failure}\n");
         }
@@ -98,7 +108,8 @@ fn head(listing: &Listing) -> String {
 }
 
 fn time(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "?".to_owned(), |time| time.strftime("%FT%TZ").to_string())
+    Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%FT%TZ").to_string())
 }
 
 fn as_json(listing: &Listing) -> Value {

@@ -6,10 +6,10 @@ use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
 use clap::Args;
+use mongoark_engine::Result;
 use mongoark_engine::deployment::{Target, TargetOptions, WriteConcern};
 use mongoark_engine::rename::Rename;
 use mongoark_engine::restore::{self, Existing, RestoreOptions, RestoreReport};
-use mongoark_engine::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -60,7 +60,11 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
     context.end("restore", outcome.map(|report| as_json(&report)))
 }
 
-async fn restore(args: RestoreArgs, archive: mongoark_engine::reading::Archive, context: &Context) -> Result<RestoreReport> {
+async fn restore(
+    args: RestoreArgs,
+    archive: mongoark_engine::reading::Archive,
+    context: &Context,
+) -> Result<RestoreReport> {
     let target_options = TargetOptions { write_concern: args.write_concern };
     let target = Target::connect(&args.uri.connection_string(), &target_options).await?;
     let options = RestoreOptions {
@@ -77,7 +81,11 @@ fn summary(report: &RestoreReport, context: &Context) -> String {
     let seconds = context.monitor.record().seconds;
     let sum = |of: fn(&restore::RestoredNamespace) -> u64| report.namespaces.iter().map(of).sum::<u64>();
     let identical = sum(|ns| ns.identical);
-    let there = if identical > 0 { format!(", {} were there already", text::count(identical)) } else { String::new() };
+    let there = if identical > 0 {
+        format!(", {} were there already", text::count(identical))
+    } else {
+        String::new()
+    };
     format!(
         "{} restored, {} failed{there}; {} and {} in {} ({})",
         text::plural(sum(|ns| ns.inserted), "document"),

@@ -66,7 +66,8 @@ fn scrub(args: &VerifyArgs, context: &Context) -> Result<Value> {
     let report = if is_pipe(&args.file) {
         container::scrub(io::stdin().lock())?
     } else {
-        let file = File::open(&args.file).map_err(|source| Error::Read { path: args.file.clone(), source })?;
+        let file =
+            File::open(&args.file).map_err(|source| Error::Read { path: args.file.clone(), source })?;
         container::scrub(BufReader::with_capacity(1 << 20, file))?
     };
     context.logger.summary(&format!("{}: every checksum holds", args.file.display()));

@@ -84,8 +84,12 @@ impl Observer for Logger {
                 let message = format!("{documents} done, {bytes}, {}", text::seconds(item.seconds));
                 self.line(Verbosity::Verbose, "info", &item.name, &message);
             }
-            Notice::Warning(warning) => self.line(Verbosity::Normal, "warning", &warning.subject, &warning.message),
-            Notice::Failure(failure) => self.line(Verbosity::Quiet, "failure", &failure.subject, &failure.message),
+            Notice::Warning(warning) => {
+                self.line(Verbosity::Normal, "warning", &warning.subject, &warning.message)
+            }
+            Notice::Failure(failure) => {
+                self.line(Verbosity::Quiet, "failure", &failure.subject, &failure.message)
+            }
         }
     }
 }

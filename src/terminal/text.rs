@@ -50,7 +50,12 @@ pub fn plural(n: u64, noun: &str) -> String {
 }
 
 /// A rate from an amount and a time; `-` where the time is too short to tell.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate"
+)]
 pub fn rate(amount: u64, seconds: f64) -> String {
     if seconds < 0.001 { "-".to_owned() } else { format!("{}/s", bytes((amount as f64 / seconds) as u64)) }
 }
@@ -61,9 +66,18 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!([0, 999, 1000, 9_994, 99_950, 1_180_000_000].map(bytes), ["0 B", "999 B", "1.00 kB", "9.99 kB", "100 kB", "1.18 GB"]);
+        assert_eq!(
+            [0, 999, 1000, 9_994, 99_950, 1_180_000_000].map(bytes),
+            ["0 B", "999 B", "1.00 kB", "9.99 kB", "100 kB", "1.18 GB"]
+        );
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.417, 12.34, 245.0, 7380.0].map(seconds), ["0.42 s", "12.3 s", "4 min 05 s", "2 h 03 min"]);
-        assert_eq!((plural(1, "document"), plural(2000, "view")), ("1 document".into(), "2,000 views".into()));
+        assert_eq!(
+            [0.417, 12.34, 245.0, 7380.0].map(seconds),
+            ["0.42 s", "12.3 s", "4 min 05 s", "2 h 03 min"]
+        );
+        assert_eq!(
+            (plural(1, "document"), plural(2000, "view")),
+            ("1 document".into(), "2,000 views".into())
+        );
     }
 }

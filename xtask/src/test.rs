@@ -11,6 +11,8 @@ mod outcome;
 
 use outcome::{Tests, run_tests};
 
+/// Always the same choice of crates and features, so that nothing is built twice.
+const EVERYTHING: [&str; 3] = ["--workspace", "--features", "xtask/demo"];
 /// The older server that CI runs the round trips on besides the default one.
 const OLDER_IN_CI: &str = "4.4.2";
 /// Seconds for each fuzz target in CI.
@@ -34,14 +36,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.must("formatting", || execute(&mut cargo(["fmt", "--all", "--check"])).map(drop))?;
     steps.must("lints", lint)?;
     if arguments.quick {
-        steps.tests("unit tests", &["test", "--workspace", "--lib", "--bins"], DEFAULT_VERSION);
+        steps.tests("unit tests", &["--lib", "--bins"], DEFAULT_VERSION);
         return steps.finish();
     }
     let versions = std::iter::once(DEFAULT_VERSION).chain(older.iter().copied());
     steps.must("servers", || versions.clone().try_for_each(servers::provide))?;
-    steps.tests("tests", &["test", "--workspace", "--no-fail-fast"], DEFAULT_VERSION);
+    steps.tests("tests", &["--no-fail-fast"], DEFAULT_VERSION);
     for version in older {
-        let arguments = ["test", "--workspace", "--no-fail-fast", "--test", "roundtrip", "--test", "servers"];
+        let arguments = ["--no-fail-fast", "--test", "roundtrip", "--test", "servers"];
         steps.tests(&format!("round trips on {version}"), &arguments, version);
     }
     if in_ci && fuzz::exists() {
@@ -51,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    execute(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])).map(drop)
+    execute(cargo(["clippy"]).args(EVERYTHING).args(["--all-targets", "--", "-D", "warnings"])).map(drop)
 }
 
 /// The servers besides the default one that this choice means.
@@ -100,7 +102,8 @@ impl Steps {
     fn tests(&mut self, name: &str, arguments: &[&str], version: &str) {
         let mut tests = Tests::default();
         self.try_to(name, || {
-            let mut command = cargo(arguments.iter().copied());
+            let mut command = cargo(["test"]);
+            command.args(EVERYTHING).args(arguments);
             command.env("MONGOARK_TEST_SERVER", version);
             run_tests(&mut command, &mut tests)
         });

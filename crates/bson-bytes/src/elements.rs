@@ -3,7 +3,7 @@
 use crate::documents::{DOCUMENT_BYTES_MIN, read_i32};
 use crate::element::Element;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kind::{cstring_len, value_len};
+use crate::kind::{ARRAY, CODE_WITH_SCOPE, DOCUMENT, cstring_len, value_len};
 
 /// Iterator over the elements of one document, in the order they are stored.
 ///
@@ -53,6 +53,17 @@ impl<'a> Iterator for Elements<'a> {
                 self.at = self.body.len();
                 Some(Err(error))
             }
+        }
+    }
+}
+
+impl<'a> Element<'a> {
+    /// The elements of an embedded document, an array, or the scope of code.
+    pub fn children(&self) -> Option<Result<Elements<'a>>> {
+        match self.kind {
+            DOCUMENT | ARRAY => Some(Elements::new(self.value)),
+            CODE_WITH_SCOPE => self.as_code_with_scope().map(|(_, scope)| Elements::new(scope)),
+            _ => None,
         }
     }
 }

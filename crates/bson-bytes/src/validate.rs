@@ -1,7 +1,6 @@
 //! A check of every level of a document.
 
-use crate::element::Element;
-use crate::elements::{Elements, blame, body, head};
+use crate::elements::{blame, body, head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kind::{ARRAY, CODE_WITH_SCOPE, DOCUMENT, scope_start, value_len};
 
@@ -72,16 +71,5 @@ impl Levels {
         let end = self.end();
         self.depth = self.depth.saturating_sub(1);
         (self.depth > 0).then_some(end + 1)
-    }
-}
-
-impl<'a> Element<'a> {
-    /// The elements of an embedded document, an array, or the scope of code.
-    pub fn children(&self) -> Option<Result<Elements<'a>>> {
-        match self.kind {
-            DOCUMENT | ARRAY => Some(Elements::new(self.value)),
-            CODE_WITH_SCOPE => self.as_code_with_scope().map(|(_, scope)| Elements::new(scope)),
-            _ => None,
-        }
     }
 }

@@ -19,7 +19,7 @@ fn corpus() -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        out.extend_from_slice(words[usize::from(state as u8 & 7)].as_bytes());
+        out.extend_from_slice(words[usize::from(state.to_le_bytes()[5] & 7)].as_bytes());
         out.extend_from_slice(&state.to_le_bytes()[..5]);
     }
     out.truncate(CHUNK_BYTES);
@@ -39,9 +39,9 @@ fn run(codec: Codec, secrets: Vec<Secret>, raw: &[u8]) -> Result<(), mongoark_co
     for stream_seq in 0..CHUNKS {
         let chunk = Chunk { kind: ChunkKind::Data, stream: 1, stream_seq, documents: 1, bytes: raw.to_vec() };
         let started = Instant::now();
-        let sealed = sealer.seal(sequencer.chunk()?, &chunk, &mut scratch)?;
+        let record = sealer.seal(sequencer.chunk()?, &chunk, &mut scratch)?;
         sealing += started.elapsed();
-        scratch.recycle(writer.append_chunk(sealed)?);
+        scratch.recycle(writer.append_chunk(record)?);
     }
     writer.append_stream_end(sequencer.control()?, 1)?;
     let (archive, _) = writer.finish(sequencer, &[])?;

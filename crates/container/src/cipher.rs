@@ -12,7 +12,7 @@ use crate::{ArchiveId, Error, Part, Tag};
 pub(crate) const GCM_TAG_LEN: usize = 16;
 pub(crate) const EPOCH_SALT_LEN: usize = 32;
 /// Stored body of an EPOCH record: salt and tag.
-pub(crate) const EPOCH_BODY_LEN: usize = EPOCH_SALT_LEN + GCM_TAG_LEN;
+pub(crate) const EPOCH_BODY_LEN: u32 = 48;
 
 /// The key of one epoch, or none where nothing is encrypted.
 pub(crate) struct EpochKey {

@@ -1,10 +1,8 @@
 //! What a failing disk leaves behind: the n-th operation fails, for every n.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -122,16 +120,17 @@ fn a_failed_rotation_leaves_an_archive_that_opens() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("archive");
     let new = WriteSecrets { secrets: vec![secret(2)], kdf: KdfParams::default() };
-    let rotations = Rc::new(Cell::new(0));
+    let mut rotations = 0;
     for left in 0..5 {
         let mut bytes = Vec::new();
         write_archive(&mut bytes).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         let mut fs = Failing { left: Arc::new(AtomicUsize::new(left)) };
         let done = rotate_on(&mut fs, &path, &[secret(1)], &new, &Limits::default()).is_ok();
-        rotations.set(rotations.get() + usize::from(done));
+        rotations += usize::from(done);
         let reader = FileReader::open(&path, &[secret(1), secret(2)], &Limits::default()).unwrap();
-        assert_eq!(reader.warnings().is_empty(), done, "{left}");
+        // Behind both writes only the last fsync can fail: all bytes are there, if not yet durable.
+        assert_eq!(reader.warnings().is_empty(), left >= 3, "{left}");
     }
-    assert_eq!(rotations.get(), 1, "two writes and two fsyncs");
+    assert_eq!(rotations, 1, "two writes and two fsyncs");
 }

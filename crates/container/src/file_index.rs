@@ -105,7 +105,7 @@ impl Source<'_> {
     fn epoch(&self, offset: u64) -> Result<Epoch, Error> {
         let damaged = |why| Error::damaged(Part::Epoch, offset, why);
         let (header, bytes) = self.file.record_header(offset, self.keys.archive_id, self.limits)?;
-        if header.kind != RecordKind::Epoch || header.body_len as usize != EPOCH_BODY_LEN {
+        if header.kind != RecordKind::Epoch || header.body_len != EPOCH_BODY_LEN {
             return Err(damaged("no EPOCH record lies there"));
         }
         let body = self.file.record_body(offset, &header, &bytes, Vec::new())?;
@@ -226,15 +226,18 @@ impl Replay<'_> {
         let meta = entry.meta(number);
         let counted = match entry.kind {
             RecordKind::Data | RecordKind::Oplog => self.ledger.chunk(number, entry),
-            RecordKind::StreamEnd | RecordKind::Retract => return self.told(entry, Arc::clone(&epoch.key)),
+            RecordKind::StreamEnd | RecordKind::Retract => {
+                let key = Arc::clone(&epoch.key);
+                return self.told(entry, &key);
+            }
             _ => self.ledger.control(&meta, entry.stream),
         };
         counted.map_err(|breach| inconsistent(&meta, &breach))
     }
 
     /// A record whose content is part of the account.
-    fn told(&mut self, entry: &IndexEntry, key: Arc<EpochKey>) -> Result<(), Error> {
-        let stored = read_entry(self.source.file, entry, &key, self.source.limits, Vec::new())?;
+    fn told(&mut self, entry: &IndexEntry, key: &Arc<EpochKey>) -> Result<(), Error> {
+        let stored = read_entry(self.source.file, entry, key, self.source.limits, Vec::new())?;
         let counted = match self.source.opener().open(stored, &mut self.scratch)? {
             Record::StreamEnd { meta, totals } if totals.stream == entry.stream => {
                 self.streams.push(totals);

@@ -18,6 +18,8 @@ pub(crate) const MAGIC: [u8; 8] = *b"\x89MAK\r\n\x1a\n";
 const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 pub(crate) const PREAMBLE_LEN: usize = 64;
+/// The preamble's field: 8 slots of 128 bytes.
+const SLOTS_LEN_FIELD: u16 = 1024;
 const COVERED_LEN: usize = PREAMBLE_LEN + SLOTS_LEN;
 /// Length of one copy of the header, bytes.
 pub(crate) const HEADER_LEN: usize = COVERED_LEN + 32;
@@ -61,13 +63,11 @@ impl Header {
     /// `NotAnArchive`, `Damaged`, `UnsupportedVersion`, `LimitExceeded`, `Truncated`, `Io`.
     pub fn read(input: &mut impl Read, limits: &Limits) -> Result<Self, Error> {
         let mut bytes = Vec::with_capacity(HEADER_LEN);
-        read_exact_at_most(input, PREAMBLE_LEN, &mut bytes, 0, Part::Preamble).or_else(|error| {
+        if let Err(error) = read_exact_at_most(input, PREAMBLE_LEN, &mut bytes, 0, Part::Preamble) {
             // Too short to be judged: still say that it is none of ours when it does not begin like one.
-            if bytes.is_empty() || MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
-                return Err(error);
-            }
-            Err(Error::NotAnArchive)
-        })?;
+            let begins = MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]);
+            return Err(if begins { error } else { Error::NotAnArchive });
+        }
         Preamble::parse(&bytes, 0)?;
         let rest = HEADER_LEN - PREAMBLE_LEN;
         read_exact_at_most(input, rest, &mut bytes, PREAMBLE_LEN as u64, Part::KeySlots)?;
@@ -250,7 +250,7 @@ impl Preamble {
         out[10..12].copy_from_slice(&self.version.1.to_le_bytes());
         out[20] = u8::from(self.encrypted);
         out[21] = self.codec.to_byte();
-        out[22..24].copy_from_slice(&(SLOTS as u16 * 128).to_le_bytes());
+        out[22..24].copy_from_slice(&SLOTS_LEN_FIELD.to_le_bytes());
         out[24..40].copy_from_slice(&self.archive_id.0);
         let crc = crc32fast::hash(&out[..60]);
         out[60..].copy_from_slice(&crc.to_le_bytes());
@@ -284,7 +284,7 @@ impl Preamble {
             other => return Err(Error::UnsupportedVersion { what: "cipher suite", value: other.into() }),
         };
         let codec = CodecKind::from_byte(fields.u8().ok_or_else(short)?)?;
-        if fields.u16().map(usize::from) != Some(SLOTS_LEN) {
+        if fields.u16() != Some(SLOTS_LEN_FIELD) {
             return Err(damaged("the length of the key slots is not 1024"));
         }
         let archive_id = ArchiveId(fields.array().ok_or_else(short)?);

@@ -20,6 +20,8 @@ mod file_index;
 mod file_reader;
 mod frame;
 mod fs;
+#[cfg(test)]
+mod golden;
 mod header;
 mod id;
 mod index;

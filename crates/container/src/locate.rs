@@ -73,7 +73,7 @@ impl Headers {
 /// Outer error: the file cannot be read. Inner: no whole header lies there.
 fn header_at(file: &Positioned, offset: u64, limits: &Limits) -> Result<Result<Header, Error>, Error> {
     let mut bytes = Vec::new();
-    let len = file.len().saturating_sub(offset).min(HEADER_LEN as u64) as usize;
+    let len = usize::try_from(file.len().saturating_sub(offset)).unwrap_or(usize::MAX).min(HEADER_LEN);
     file.read(offset, len, Part::Preamble, &mut bytes)?;
     // The same judgement as on a pipe, so that a short file is called what a short pipe is called.
     Ok(Header::read(&mut &bytes[..], limits).map_err(|error| match error {

@@ -73,7 +73,7 @@ impl Sequencer {
     }
 
     /// Refuses to finish while a number is out, or belongs elsewhere.
-    pub(crate) fn check_all_written(&self, archive_id: ArchiveId, written: u64) -> Result<(), Error> {
+    pub(crate) fn check_all_written(self, archive_id: ArchiveId, written: u64) -> Result<(), Error> {
         if self.archive_id != archive_id {
             return Err(Error::misuse("the sequencer belongs to another archive"));
         }

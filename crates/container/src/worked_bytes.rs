@@ -23,8 +23,8 @@ fn archive() -> Vec<u8> {
     writer.append_catalog(sequencer.control().unwrap(), 7, &DOCUMENT).unwrap();
     let chunk =
         Chunk { kind: ChunkKind::Data, stream: 7, stream_seq: 0, documents: 1, bytes: DOCUMENT.to_vec() };
-    let sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut SealScratch::new()).unwrap();
-    writer.append_chunk(sealed).unwrap();
+    let record = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut SealScratch::new()).unwrap();
+    writer.append_chunk(record).unwrap();
     writer.append_stream_end(sequencer.control().unwrap(), 7).unwrap();
     writer.finish(sequencer, &DOCUMENT).unwrap().0
 }
@@ -58,7 +58,7 @@ fn text() -> String {
         writeln!(out, "# {name}").unwrap();
         for start in range.clone().step_by(16) {
             let line = &bytes[start..range.end.min(start + 16)];
-            let shown = line.iter().map(|byte| format!(" {byte:02x}")).collect::<String>();
+            let shown = line.iter().fold(String::new(), |shown, byte| format!("{shown} {byte:02x}"));
             let shown = if line == [0; 16] { " *" } else { &shown };
             writeln!(out, "{start:04x} {shown}").unwrap();
         }

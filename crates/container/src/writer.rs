@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use crate::cipher::{EPOCH_SALT_LEN, EpochKey};
+use crate::cipher::{EPOCH_BODY_LEN, EPOCH_SALT_LEN, EpochKey};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::frame::{self, RECORD_HEADER_LEN, RecordHeader, RecordKind, record_crc};
 use crate::header::{Header, WriteSecrets};
@@ -171,7 +171,6 @@ impl<W: Write> Writer<W> {
     /// `Misuse` when a number was given out and not written, or a stream with chunks was not closed; `Io`.
     pub fn finish(mut self, sequencer: Sequencer, summary: &[u8]) -> Result<(W, WriteStats), Error> {
         sequencer.check_all_written(self.archive_id(), self.ledger.next_seq())?;
-        drop(sequencer);
         if self.ledger.page().entries() > 0 {
             self.put_page()?;
         }
@@ -300,8 +299,7 @@ fn epoch_record(
     offset: u64,
     salt: &[u8; EPOCH_SALT_LEN],
 ) -> Result<(Vec<u8>, RecordMeta), Error> {
-    const BODY_LEN: u32 = crate::cipher::EPOCH_BODY_LEN as u32;
-    let header = RecordHeader { kind: RecordKind::Epoch, epoch: key.epoch(), seq, body_len: BODY_LEN };
+    let header = RecordHeader { kind: RecordKind::Epoch, epoch: key.epoch(), seq, body_len: EPOCH_BODY_LEN };
     let bytes = header.encode(key.archive_id());
     let mut frame = bytes.to_vec();
     frame.extend_from_slice(salt);

@@ -1,4 +1,5 @@
 //! Exactly at the limits, one beyond them, and out of turn.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -61,8 +62,8 @@ fn index_pages_at_their_boundary() {
         let (mut sequencer, sealer, mut writer) = create(Vec::new(), &options).unwrap();
         let mut scratch = SealScratch::new();
         for n in 0..chunks {
-            let sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk(n, 1), &mut scratch).unwrap();
-            scratch.recycle(writer.append_chunk(sealed).unwrap());
+            let record = sealer.seal(sequencer.chunk().unwrap(), &chunk(n, 1), &mut scratch).unwrap();
+            scratch.recycle(writer.append_chunk(record).unwrap());
         }
         writer.append_stream_end(sequencer.control().unwrap(), 1).unwrap();
         let (bytes, stats) = writer.finish(sequencer, b"").unwrap();
@@ -109,8 +110,8 @@ fn tickets_of_another_kind_or_archive() {
 fn streams_must_be_closed_once_and_stay_closed() {
     let (mut sequencer, sealer, mut writer) = create(Vec::new(), &plain()).unwrap();
     let mut scratch = SealScratch::new();
-    let sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk(0, 1), &mut scratch).unwrap();
-    writer.append_chunk(sealed).unwrap();
+    let record = sealer.seal(sequencer.chunk().unwrap(), &chunk(0, 1), &mut scratch).unwrap();
+    writer.append_chunk(record).unwrap();
     let ticket = sequencer.control().unwrap();
     writer.append_retract(ticket, 1, 1, 1).unwrap();
     assert_eq!(
@@ -133,8 +134,8 @@ fn streams_must_be_closed_once_and_stay_closed() {
 #[test]
 fn an_open_stream_keeps_the_archive_from_being_finished() {
     let (mut sequencer, sealer, mut writer) = create(Vec::new(), &plain()).unwrap();
-    let sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk(0, 1), &mut SealScratch::new()).unwrap();
-    writer.append_chunk(sealed).unwrap();
+    let record = sealer.seal(sequencer.chunk().unwrap(), &chunk(0, 1), &mut SealScratch::new()).unwrap();
+    writer.append_chunk(record).unwrap();
     assert_eq!(writer.finish(sequencer, b"").map(drop).unwrap_err().kind(), ErrorKind::Misuse);
 }
 

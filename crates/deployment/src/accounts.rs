@@ -66,7 +66,12 @@ impl Target {
         Ok(added)
     }
 
-    async fn merge_through(&self, kind: CollectionKind, temporary: &Namespace, documents: &[u8]) -> Result<u64> {
+    async fn merge_through(
+        &self,
+        kind: CollectionKind,
+        temporary: &Namespace,
+        documents: &[u8],
+    ) -> Result<u64> {
         let outcome = Inserter::new(self, temporary.clone()).insert(documents).await?;
         if let Some(rejected) = outcome.rejected.first() {
             return Err(Error::reply(format!("insert into {temporary}"), rejected.message.clone()));

@@ -35,9 +35,8 @@ pub async fn indexes(source: &Source, metadata: &CollectionMetadata) -> Result<O
 pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
     let command = doc! { "listDatabases": 1, "nameOnly": true };
     let reply = command::read(client, "admin", command).await?;
-    let databases = reply
-        .get_array("databases")
-        .map_err(|error| Error::reply("list databases", error.to_string()))?;
+    let databases =
+        reply.get_array("databases").map_err(|error| Error::reply("list databases", error.to_string()))?;
     let name = |entry: &bson::Bson| Some(entry.as_document()?.get_str("name").ok()?.to_owned());
     Ok(databases.iter().filter_map(name).collect())
 }
@@ -49,7 +48,10 @@ pub(crate) async fn list_collections(client: &Client, db: &str) -> Result<Vec<Co
     entries.iter().map(|entry| metadata(db, entry).map_err(|text| Error::reply(&action, text))).collect()
 }
 
-pub(crate) async fn list_indexes(client: &Client, namespace: &Namespace) -> Result<Option<Vec<RawDocumentBuf>>> {
+pub(crate) async fn list_indexes(
+    client: &Client,
+    namespace: &Namespace,
+) -> Result<Option<Vec<RawDocumentBuf>>> {
     let action = format!("list the indexes of {namespace}");
     let command = rawdoc! { "listIndexes": namespace.collection.as_str(), "cursor": {} };
     match command::all(&client.database(&namespace.db), command, &action).await {

@@ -30,11 +30,7 @@ pub(crate) fn connect(options: ClientOptions, uri: &ConnectionString) -> Result<
 }
 
 /// A client that speaks to one member alone, whatever its state.
-pub(crate) fn direct(
-    options: &ClientOptions,
-    address: &str,
-    uri: &ConnectionString,
-) -> Result<Client> {
+pub(crate) fn direct(options: &ClientOptions, address: &str, uri: &ConnectionString) -> Result<Client> {
     let address = ServerAddress::parse(address)
         .map_err(|error| Error::driver(format!("use the member's address {address}"), error))?;
     let mut options = options.clone();

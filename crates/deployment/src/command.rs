@@ -19,12 +19,13 @@ pub(crate) async fn read(client: &Client, db: &str, command: Document) -> Result
 
 /// Runs a command on the primary. For writes. Refuses a reply that reports a write concern error,
 /// which the server sends with `ok: 1`.
-pub(crate) async fn write(client: &Client, db: &str, command: RawDocumentBuf, action: &str) -> Result<Document> {
-    let reply = client
-        .database(db)
-        .run_raw_command(command)
-        .await
-        .while_doing(|| action.to_owned())?;
+pub(crate) async fn write(
+    client: &Client,
+    db: &str,
+    command: RawDocumentBuf,
+    action: &str,
+) -> Result<Document> {
+    let reply = client.database(db).run_raw_command(command).await.while_doing(|| action.to_owned())?;
     write_concern_error(&reply, action)?;
     Ok(reply)
 }
@@ -58,8 +59,9 @@ pub(crate) async fn each(
         let batch = batch.while_doing(|| action.to_owned())?;
         for value in batch.doc_slices().while_doing(|| action.to_owned())? {
             let value = value.map_err(|error| Error::reply(action, error.to_string()))?;
-            let document =
-                value.as_document().ok_or_else(|| Error::reply(action, "a batch holds something else than documents"))?;
+            let document = value
+                .as_document()
+                .ok_or_else(|| Error::reply(action, "a batch holds something else than documents"))?;
             take(document)?;
         }
     }

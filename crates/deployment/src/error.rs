@@ -98,7 +98,10 @@ fn explain(error: &DriverError) -> (ErrorKind, String) {
     match error.kind.as_ref() {
         DriverErrorKind::Command(command) if command.code == 13 => (
             ErrorKind::Unauthorized,
-            format!("the user lacks a privilege ({}); give it role 'backup' to dump, 'restore' to restore", command.message),
+            format!(
+                "the user lacks a privilege ({}); give it role 'backup' to dump, 'restore' to restore",
+                command.message
+            ),
         ),
         DriverErrorKind::Command(command) if command.code == 18 => {
             (ErrorKind::Authentication, wrong_credentials(&command.message))
@@ -111,10 +114,9 @@ fn explain(error: &DriverError) -> (ErrorKind, String) {
             (ErrorKind::Authentication, wrong_credentials(message))
         }
         DriverErrorKind::ServerSelection { message, .. } => (ErrorKind::Unreachable, unreachable(message)),
-        DriverErrorKind::DnsResolve { message, .. } => (
-            ErrorKind::Unreachable,
-            format!("{message}; check the host name"),
-        ),
+        DriverErrorKind::DnsResolve { message, .. } => {
+            (ErrorKind::Unreachable, format!("{message}; check the host name"))
+        }
         DriverErrorKind::Io(io) => (ErrorKind::Network, format!("the connection broke: {io}")),
         DriverErrorKind::ConnectionPoolCleared { message, .. } => {
             (ErrorKind::Network, format!("the connection broke: {message}"))

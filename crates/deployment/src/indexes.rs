@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn collations_are_stated_where_a_server_would_guess_otherwise() {
         let plain = rawdoc! { "v": 2, "key": { "a": 1 }, "name": "a", "ns": "d.c" };
-        let expected = rawdoc! { "v": 2, "key": { "a": 1 }, "name": "a", "collation": { "locale": "simple" } };
+        let expected =
+            rawdoc! { "v": 2, "key": { "a": 1 }, "name": "a", "collation": { "locale": "simple" } };
         assert_eq!(spec(plain.as_bytes(), true).unwrap(), expected.as_bytes());
         let alone = rawdoc! { "v": 2, "key": { "a": 1 }, "name": "a" };
         assert_eq!(spec(plain.as_bytes(), false).unwrap(), alone.as_bytes());

@@ -8,6 +8,7 @@ use bson::{Bson, Document, RawDocumentBuf};
 use mongoark_bson_bytes as bytes;
 use mongoark_bson_bytes::Builder;
 use mongoark_model::Namespace;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Bytes of documents in one insert command, beyond which it is sent. A command may hold 16 MiB and
@@ -16,6 +17,8 @@ use std::time::Duration;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Documents in one insert command; the server's own limit.
 const BATCH_DOCUMENTS: usize = 100_000;
+/// Documents looked up at once after duplicate keys.
+const LOOKED_UP: usize = 500;
 /// How often a batch is sent again after the connection broke or the primary changed.
 const RETRIES: u32 = 6;
 
@@ -83,7 +86,9 @@ impl Inserter {
         let mut batch_bytes = 0;
         for document in bytes::split_documents(documents) {
             let document = document.map_err(|error| Error::reply(self.action(), error.to_string()))?;
-            if !batch.is_empty() && (batch_bytes + document.len() > BATCH_BYTES || batch.len() == BATCH_DOCUMENTS) {
+            if !batch.is_empty()
+                && (batch_bytes + document.len() > BATCH_BYTES || batch.len() == BATCH_DOCUMENTS)
+            {
                 self.insert_batch(&batch, &mut outcome).await?;
                 batch.clear();
                 batch_bytes = 0;
@@ -97,22 +102,28 @@ impl Inserter {
         Ok(outcome)
     }
 
-    async fn insert_batch(&self, batch: &[&[u8]], outcome: &mut InsertOutcome) -> Result<()> {
-        let (reply, repeated) = self.send(batch).await?;
-        let errors = write_errors(&reply);
-        let refused: Vec<usize> = errors.iter().map(|error| error.index).collect();
-        let mut taken = batch.len() - refused.len();
-        if self.ordered && let Some(&first) = refused.first() {
-            taken = first;
-            self.refuse_rest(batch, first, &errors, outcome);
-        } else {
-            for error in errors {
-                self.settle(batch, error, repeated, outcome).await?;
+    /// Inserts a batch. In order, the server stops at an error; what comes behind it is sent again.
+    async fn insert_batch(&self, mut batch: &[&[u8]], outcome: &mut InsertOutcome) -> Result<()> {
+        while !batch.is_empty() {
+            let (reply, repeated) = self.send(batch).await?;
+            let errors = write_errors(&reply);
+            if let Some(error) = errors.iter().find(|error| error.index >= batch.len()) {
+                let message = format!("the server names document {} of {}", error.index, batch.len());
+                return Err(Error::reply(self.action(), message));
             }
+            let tried = if self.ordered {
+                errors.first().map_or(batch.len(), |error| error.index + 1)
+            } else {
+                batch.len()
+            };
+            let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
+            outcome.inserted += (tried - refused.len()) as u64;
+            self.keep_zero_timestamps(&batch[..tried], &refused).await?;
+            self.settle(batch, errors, repeated, outcome).await?;
+            write_concern_error(&reply, &self.action())?;
+            batch = &batch[tried..];
         }
-        outcome.inserted += taken as u64;
-        self.keep_zero_timestamps(batch, &refused).await?;
-        write_concern_error(&reply, &self.action())
+        Ok(())
     }
 
     /// Sends the batch until the server answers, and tells whether it was sent more than once: then
@@ -145,48 +156,44 @@ impl Inserter {
         raw(&mut command)
     }
 
-    /// An ordered batch stops at its first error: what came behind it was not tried.
-    fn refuse_rest(&self, batch: &[&[u8]], first: usize, errors: &[WriteError], outcome: &mut InsertOutcome) {
-        outcome.rejected.push(rejected(batch[first], &errors[0]));
-        let untried = WriteError { index: 0, code: 0, message: "not tried: an earlier document failed".to_owned() };
-        outcome.rejected.extend(batch[first + 1..].iter().map(|document| rejected(document, &untried)));
-    }
-
+    /// Tells duplicates of the very same document from documents that were refused.
     async fn settle(
         &self,
         batch: &[&[u8]],
-        error: WriteError,
+        errors: Vec<WriteError>,
         repeated: bool,
         outcome: &mut InsertOutcome,
     ) -> Result<()> {
-        let Some(&document) = batch.get(error.index) else {
-            return Err(Error::reply(self.action(), "the server names a document that was not sent"));
-        };
-        if error.code == 11000 && (repeated || self.accept_identical) {
-            match settle::is_there(&self.target, &self.namespace, document).await {
-                Ok(true) if repeated => {
-                    outcome.inserted += 1;
-                    return Ok(());
-                }
-                Ok(true) => {
-                    outcome.identical += 1;
-                    return Ok(());
-                }
-                Ok(false) => {}
+        let (duplicates, others): (Vec<WriteError>, Vec<WriteError>) =
+            errors.into_iter().partition(|error| error.code == 11000 && (repeated || self.accept_identical));
+        outcome.rejected.extend(others.iter().map(|error| rejected(batch[error.index], error)));
+        for some in duplicates.chunks(LOOKED_UP) {
+            let documents: Vec<&[u8]> = some.iter().map(|error| batch[error.index]).collect();
+            let there = match settle::are_there(&self.target, &self.namespace, &documents).await {
+                Ok(there) => there,
                 Err(cause) => {
-                    let message = format!("{}; whether it is the same document is unknown: {cause}", error.message);
-                    outcome.rejected.push(rejected(document, &WriteError { message, ..error }));
-                    return Ok(());
+                    outcome.rejected.extend(some.iter().map(|error| {
+                        let message =
+                            format!("{}; whether it is the same document is unknown: {cause}", error.message);
+                        rejected(batch[error.index], &WriteError { message, ..error.clone() })
+                    }));
+                    continue;
+                }
+            };
+            for (error, same) in some.iter().zip(there) {
+                match (same, repeated) {
+                    (true, true) => outcome.inserted += 1,
+                    (true, false) => outcome.identical += 1,
+                    (false, _) => outcome.rejected.push(rejected(batch[error.index], error)),
                 }
             }
         }
-        outcome.rejected.push(rejected(document, &error));
         Ok(())
     }
 
     /// The server replaces `Timestamp(0, 0)` at the top level of an inserted document by the current
     /// time. The documents that hold one are written once more, by an update that does not.
-    async fn keep_zero_timestamps(&self, batch: &[&[u8]], refused: &[usize]) -> Result<()> {
+    async fn keep_zero_timestamps(&self, batch: &[&[u8]], refused: &HashSet<usize>) -> Result<()> {
         for (place, document) in batch.iter().enumerate() {
             let has_zero = bytes::has_zero_timestamp(document)
                 .map_err(|error| Error::reply(self.action(), error.to_string()))?;

@@ -94,7 +94,11 @@ fn best(candidates: &[Candidate], role: MemberRole, preference: &ReadPreference)
     })
 }
 
-fn admitted_by_tags(candidates: &[Candidate], from: &[usize], tag_sets: &[BTreeMap<String, String>]) -> Vec<usize> {
+fn admitted_by_tags(
+    candidates: &[Candidate],
+    from: &[usize],
+    tag_sets: &[BTreeMap<String, String>],
+) -> Vec<usize> {
     if tag_sets.is_empty() {
         return from.to_vec();
     }
@@ -191,7 +195,10 @@ mod tests {
         }
         let orphaned = &set()[1..];
         assert_eq!(chosen(orphaned, &ReadPreference::new(ReadMode::Primary)), None);
-        assert_eq!(chosen(orphaned, &ReadPreference::new(ReadMode::PrimaryPreferred)).as_deref(), Some("s:2"));
+        assert_eq!(
+            chosen(orphaned, &ReadPreference::new(ReadMode::PrimaryPreferred)).as_deref(),
+            Some("s:2")
+        );
     }
 
     #[test]

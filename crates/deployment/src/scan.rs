@@ -163,7 +163,13 @@ mod tests {
         assert_eq!(take_document(&mut rest).map(<[u8]>::len), Some(12));
         assert_eq!(take_document(&mut rest).map(<[u8]>::len), Some(5));
         assert!(rest.is_empty());
-        for bad in [&[2, b'0', 0, 5, 0, 0, 0, 0][..], &[3, b'0', 0, 9, 0, 0, 0, 0], &[3, b'0', 0, 4, 0, 0, 0], &[3, b'0'], &[3]] {
+        for bad in [
+            &[2, b'0', 0, 5, 0, 0, 0, 0][..],
+            &[3, b'0', 0, 9, 0, 0, 0, 0],
+            &[3, b'0', 0, 4, 0, 0, 0],
+            &[3, b'0'],
+            &[3],
+        ] {
             assert_eq!(take_document(&mut &bad[..]), None, "{bad:?}");
         }
     }

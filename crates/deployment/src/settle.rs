@@ -6,24 +6,41 @@ use crate::target::{Target, raw};
 use futures_util::StreamExt;
 use mongoark_bson_bytes::{self as bytes, Builder, Element};
 use mongoark_model::Namespace;
+use std::collections::HashSet;
 
-/// Whether the target holds this very document, byte for byte.
-pub(crate) async fn is_there(target: &Target, namespace: &Namespace, document: &[u8]) -> Result<bool> {
-    let action = || format!("look for a document in {namespace}");
-    let id = id_of(document, namespace)?;
+/// Which of these documents the target holds byte for byte, in one look-up.
+pub(crate) async fn are_there(
+    target: &Target,
+    namespace: &Namespace,
+    documents: &[&[u8]],
+) -> Result<Vec<bool>> {
+    let action = || format!("look for documents in {namespace}");
+    let mut ids = Builder::new();
+    for (place, document) in documents.iter().enumerate() {
+        let id = id_of(document, namespace)?;
+        ids.raw(id.kind, place.to_string(), id.value);
+    }
     let mut find = Builder::new();
-    find.str("find", &namespace.collection).document("filter", &by_id(&id)).i32("limit", 1);
-    simple_collation(&mut find);
+    // The collection's own collation is the one its index on _id has. It may match more than was
+    // asked for; documents are told apart by their bytes.
+    find.str("find", &namespace.collection).nested("filter", |filter| {
+        filter.nested("_id", |within| {
+            within.array("$in", &ids.finish());
+        });
+    });
+    let wanted: HashSet<&[u8]> = documents.iter().copied().collect();
+    let mut there: HashSet<&[u8]> = HashSet::new();
     let database = target.client.database(&namespace.db);
     let mut cursor = database.run_raw_cursor_command(raw(&mut find)?).batch().await.while_doing(action)?;
     while let Some(batch) = cursor.next().await {
         let batch = batch.while_doing(action)?;
         for found in batch.doc_slices().while_doing(action)? {
             let found = found.map_err(|error| Error::reply(action(), error.to_string()))?;
-            return Ok(found.as_document().is_some_and(|found| found.as_bytes() == document));
+            let same = found.as_document().and_then(|found| wanted.get(found.as_bytes()));
+            there.extend(same);
         }
     }
-    Ok(false)
+    Ok(documents.iter().map(|document| there.contains(document)).collect())
 }
 
 /// Writes this document in place of the one with its `_id`, by an update whose new value is a

@@ -30,7 +30,12 @@ const PROBES_PER_ROUND: usize = 32;
 /// # Errors
 /// Whatever the server answers to the sampling or to the cursors, but for refusals that only mean
 /// that splitting does not work here.
-pub async fn open(source: &Source, namespace: &Namespace, parts: usize, batch_documents: u32) -> Result<Option<Vec<Scan>>> {
+pub async fn open(
+    source: &Source,
+    namespace: &Namespace,
+    parts: usize,
+    batch_documents: u32,
+) -> Result<Option<Vec<Scan>>> {
     let Some(mut bounds) = bounds(source, namespace, parts).await? else { return Ok(None) };
     let Some(last) = highest_record_id(source, namespace).await? else { return Ok(None) };
     bounds.retain(|&bound| bound < last);
@@ -125,7 +130,11 @@ async fn highest_record_id(source: &Source, namespace: &Namespace) -> Result<Opt
 
 /// The record ids of documents by the raw bytes of their `_id` element. Each of `documents` is a
 /// raw document with an `_id`; those that are gone by now, or have none, are left out.
-async fn record_ids(source: &Source, namespace: &Namespace, documents: &[&[u8]]) -> Result<HashMap<Vec<u8>, i64>> {
+async fn record_ids(
+    source: &Source,
+    namespace: &Namespace,
+    documents: &[&[u8]],
+) -> Result<HashMap<Vec<u8>, i64>> {
     let mut wanted = Builder::new();
     for (index, document) in documents.iter().enumerate() {
         if let Some((kind, value)) = id_of(document) {

@@ -35,7 +35,11 @@ fn whole(reply: &Document, key: &str) -> u64 {
     match reply.get(key) {
         Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or_default(),
         Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or_default(),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, and `as` saturates")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate, and `as` saturates"
+        )]
         Some(Bson::Double(n)) => *n as u64,
         _ => 0,
     }

@@ -35,7 +35,9 @@ impl FromStr for WriteConcern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "" => Err("the write concern is empty: give 'majority', a number of members, or a name".to_owned()),
+            "" => {
+                Err("the write concern is empty: give 'majority', a number of members, or a name".to_owned())
+            }
             "0" => Err("write concern 0 is refused: nobody would know what was written".to_owned()),
             w => Ok(Self { w: w.to_owned(), journal: true }),
         }

@@ -4,8 +4,8 @@
 use crate::pool::{Budget, Buffers, Pool, Share};
 use crate::{Error, Result};
 use mongoark_container::{
-    ArchiveId, Chunk, ChunkKind, Codec, Existing, PartialFile, SealScratch, SealedChunk, Sealer, Sequencer, Ticket, WriteOptions,
-    Writer,
+    ArchiveId, Chunk, ChunkKind, Codec, Existing, PartialFile, SealScratch, SealedChunk, Sealer, Sequencer,
+    Ticket, WriteOptions, Writer,
 };
 use mongoark_monitor::Monitor;
 use std::collections::HashMap;
@@ -164,7 +164,9 @@ impl ArchiveInput {
     /// Takes back all that was sent of a stream so far.
     pub(crate) fn retract(&self, stream: u32) -> Result<()> {
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((first_seq, last_seq)) = dispatch.streams.get_mut(&stream).and_then(|place| place.seqs.take()) else {
+        let Some((first_seq, last_seq)) =
+            dispatch.streams.get_mut(&stream).and_then(|place| place.seqs.take())
+        else {
             return Ok(());
         };
         let ticket = dispatch.sequencer.control()?;
@@ -198,7 +200,9 @@ pub(crate) fn begin(
     monitor: &Monitor,
 ) -> Result<(ArchiveInput, ArchiveTask)> {
     let sink = match output {
-        Output::File { path, overwrite } => Sink::File(PartialFile::create(&path, existing(overwrite))?, path),
+        Output::File { path, overwrite } => {
+            Sink::File(PartialFile::create(&path, existing(overwrite))?, path)
+        }
         Output::Stream(stream) => Sink::Stream(stream),
     };
     let (sequencer, sealer, writer) = mongoark_container::create(sink, options)?;
@@ -236,7 +240,11 @@ fn sealing_pool(threads: usize, sealer: &Sealer, buffers: &Buffers) -> Pool<Seal
 }
 
 /// The writer's thread: slots in order until the entrance closes.
-fn append_all(mut writer: Writer<Sink>, queue: &async_channel::Receiver<Slot>, monitor: &Monitor) -> Result<Writer<Sink>> {
+fn append_all(
+    mut writer: Writer<Sink>,
+    queue: &async_channel::Receiver<Slot>,
+    monitor: &Monitor,
+) -> Result<Writer<Sink>> {
     let mut reported = 0;
     while let Ok(slot) = queue.recv_blocking() {
         match slot {
@@ -261,9 +269,14 @@ impl ArchiveTask {
     /// Waits until everything sent is appended, then writes the archive's end and gives the file
     /// its name. Without a summary the run has failed: the `.partial` stays, and the writer's own
     /// error, if it has one, is the cause.
-    pub(crate) async fn finish(self, input: ArchiveInput, summary: Option<Vec<u8>>) -> Result<Option<Written>> {
+    pub(crate) async fn finish(
+        self,
+        input: ArchiveInput,
+        summary: Option<Vec<u8>>,
+    ) -> Result<Option<Written>> {
         let dispatch = Arc::into_inner(input.dispatch).ok_or(Error::PipelineClosed("a reader"))?;
-        let Dispatch { sequencer, slots, pool, .. } = dispatch.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Dispatch { sequencer, slots, pool, .. } =
+            dispatch.into_inner().unwrap_or_else(PoisonError::into_inner);
         drop((slots, pool));
         let finish = move || -> Result<Option<Written>> {
             let writer = self.writer.join().map_err(|_| Error::PipelineClosed("the archive's writer"))??;
@@ -279,7 +292,9 @@ impl ArchiveTask {
             };
             Ok(Some(Written { archive_id, bytes: stats.archive_bytes, path }))
         };
-        tokio::task::spawn_blocking(finish).await.map_err(|_| Error::PipelineClosed("the archive's writer"))?
+        tokio::task::spawn_blocking(finish)
+            .await
+            .map_err(|_| Error::PipelineClosed("the archive's writer"))?
     }
 }
 

@@ -5,7 +5,9 @@
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
 use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
-use mongoark_model::{CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, TopologyKind};
+use mongoark_model::{
+    CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, TopologyKind,
+};
 
 /// The stream number of the deployment's own catalog record; collections count from 1.
 pub const DEPLOYMENT_STREAM: u32 = 0;
@@ -57,10 +59,19 @@ impl DeploymentEntry {
         for (place, number) in elements(numbers.as_array())?.iter().take(3).enumerate() {
             version[place] = number.as_i64_lossless().and_then(|n| i32::try_from(n).ok()).unwrap_or_default();
         }
-        let member = MemberChoice { address: text(document, "member")?, reason: text(document, "memberReason")? };
-        let fcv = optional(document, "featureCompatibilityVersion")?.and_then(|fcv| fcv.as_str()).map(ToOwned::to_owned);
+        let member =
+            MemberChoice { address: text(document, "member")?, reason: text(document, "memberReason")? };
+        let fcv = optional(document, "featureCompatibilityVersion")?
+            .and_then(|fcv| fcv.as_str())
+            .map(ToOwned::to_owned);
         Ok(Self {
-            info: DeploymentInfo { topology, server_version: text(document, "serverVersion")?, version, fcv, member },
+            info: DeploymentInfo {
+                topology,
+                server_version: text(document, "serverVersion")?,
+                version,
+                fcv,
+                member,
+            },
             tool_version: text(document, "tool")?,
             started_ms: required(document, "started")?.as_date().unwrap_or_default(),
         })
@@ -169,7 +180,8 @@ impl Summary {
         let changes = elements(required(document, "changes")?.as_array())?
             .iter()
             .map(|change| {
-                let change = change.as_document().ok_or_else(|| Error::Catalog("a change is no document".into()))?;
+                let change =
+                    change.as_document().ok_or_else(|| Error::Catalog("a change is no document".into()))?;
                 let namespace = Namespace::new(text(change, "db")?, text(change, "collection")?);
                 Ok(Change { namespace, what: text(change, "what")? })
             })
@@ -246,7 +258,10 @@ mod tests {
         };
         let read = decode_collection(&encode_collection(&metadata)).unwrap();
         assert_eq!(read.options.as_bytes(), metadata.options.as_bytes());
-        assert_eq!((read.namespace, read.kind, read.uuid, read.indexes), (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes));
+        assert_eq!(
+            (read.namespace, read.kind, read.uuid, read.indexes),
+            (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes)
+        );
 
         let summary = Summary {
             finished_ms: 2,

@@ -41,7 +41,9 @@ pub enum Error {
         others: String,
     },
     /// A pipe took back what it had given.
-    #[error("the archive takes back documents that were read already, because a cursor was lost during the dump; save the archive to a file and use that")]
+    #[error(
+        "the archive takes back documents that were read already, because a cursor was lost during the dump; save the archive to a file and use that"
+    )]
     Retracted,
     /// No secret could be had.
     #[error(transparent)]

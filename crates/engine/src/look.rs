@@ -1,8 +1,8 @@
 //! Looking into an archive without a server: what it holds, and the documents of one namespace.
 
 use crate::catalog::Summary;
-pub use crate::reading::{Catalog, CatalogEntry};
 use crate::reading::{Archive, Feed, Piece};
+pub use crate::reading::{Catalog, CatalogEntry};
 use crate::{Error, Result, Stop};
 use mongoark_model::Namespace;
 use std::collections::{HashMap, HashSet};
@@ -76,5 +76,7 @@ pub async fn documents<E: From<Error>>(
 
 fn find(catalog: Catalog, namespace: &Namespace) -> Result<CatalogEntry> {
     let found = catalog.collections.into_iter().find(|entry| entry.metadata.namespace == *namespace);
-    found.ok_or_else(|| Error::Usage(format!("{namespace} is not in this archive; 'mongoark ls' shows what is")))
+    found.ok_or_else(|| {
+        Error::Usage(format!("{namespace} is not in this archive; 'mongoark ls' shows what is"))
+    })
 }

@@ -20,7 +20,10 @@ impl<J, R> Clone for Pool<J, R> {
 impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
     /// Starts `threads` threads; each makes its own worker, which keeps its scratch memory. They
     /// end when the last clone of the pool is gone.
-    pub(crate) fn start<W: FnMut(J) -> R>(threads: usize, worker: impl Fn() -> W + Send + Clone + 'static) -> Self {
+    pub(crate) fn start<W: FnMut(J) -> R>(
+        threads: usize,
+        worker: impl Fn() -> W + Send + Clone + 'static,
+    ) -> Self {
         let (jobs, queue) = async_channel::unbounded::<(J, oneshot::Sender<R>)>();
         for _ in 0..threads {
             let (queue, worker) = (queue.clone(), worker.clone());

@@ -6,8 +6,8 @@ use crate::catalog::{DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collect
 use crate::pool::{Budget, Buffers, Pool, Share, cores};
 use crate::{Error, Result, Stop};
 use mongoark_container::{
-    ArchiveId, Chunk, ChunkKind, Error as ContainerError, FileReader, Header, IndexEntry, Limits, OpenScratch, Opener, Record,
-    RecordKind, Secret, StoredRecord, StreamReader, Verifier,
+    ArchiveId, Chunk, ChunkKind, Error as ContainerError, FileReader, Header, IndexEntry, Limits,
+    OpenScratch, Opener, Record, RecordKind, Secret, StoredRecord, StreamReader, Verifier,
 };
 use mongoark_model::{CollectionMetadata, Namespace};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -129,7 +129,8 @@ impl Catalog {
             sum.2 += u64::from(entry.length);
         }
         for entry in &mut self.collections {
-            (entry.documents, entry.bytes, entry.stored_bytes) = sums.get(&entry.stream).copied().unwrap_or_default();
+            (entry.documents, entry.bytes, entry.stored_bytes) =
+                sums.get(&entry.stream).copied().unwrap_or_default();
         }
     }
 }
@@ -199,7 +200,8 @@ impl Feed {
     async fn stream_catalog(&mut self, catalog: &mut Catalog) -> Result<()> {
         let mut bytes = 0;
         loop {
-            let (record, share) = self.receive().await?.ok_or(Error::PipelineClosed("the archive's reader"))?;
+            let (record, share) =
+                self.receive().await?.ok_or(Error::PipelineClosed("the archive's reader"))?;
             match record {
                 Record::Epoch { .. } => {}
                 Record::Catalog { stream, body, .. } => {

@@ -23,9 +23,14 @@ impl FromStr for Rename {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("'{text}' is not a renaming: {why}; write DB=DB, DB.COLL=DB.COLL or DB.PRE*=DB.PRE*");
+        let wrong = |why: &str| {
+            format!("'{text}' is not a renaming: {why}; write DB=DB, DB.COLL=DB.COLL or DB.PRE*=DB.PRE*")
+        };
         let (from, to) = text.split_once('=').ok_or_else(|| wrong("there is no '='"))?;
-        let (from, to) = (side(from).ok_or_else(|| wrong("a name is empty"))?, side(to).ok_or_else(|| wrong("a name is empty"))?);
+        let (from, to) = (
+            side(from).ok_or_else(|| wrong("a name is empty"))?,
+            side(to).ok_or_else(|| wrong("a name is empty"))?,
+        );
         if from.collection.is_some() != to.collection.is_some() || from.open != to.open {
             return Err(wrong("both sides must be of one form"));
         }
@@ -39,7 +44,8 @@ fn side(text: &str) -> Option<Side> {
         None => (text, None),
     };
     let open = collection.is_some_and(|collection| collection.ends_with('*'));
-    let collection = collection.map(|collection| collection.strip_suffix('*').unwrap_or(collection).to_owned());
+    let collection =
+        collection.map(|collection| collection.strip_suffix('*').unwrap_or(collection).to_owned());
     let valid = !db.is_empty() && (open || collection.as_deref() != Some(""));
     valid.then(|| Side { db: db.to_owned(), collection, open })
 }
@@ -74,7 +80,9 @@ mod tests {
     fn renames_databases_collections_and_prefixes() {
         let rules: Vec<Rename> =
             ["a=b", "a.c=x.d", "a.old*=a.new*", "q.*=r.*"].iter().map(|text| text.parse().unwrap()).collect();
-        for (from, to) in [("a.k", "b.k"), ("a.c", "x.d"), ("a.old.1", "a.new.1"), ("q.z.z", "r.z.z"), ("o.o", "o.o")] {
+        for (from, to) in
+            [("a.k", "b.k"), ("a.c", "x.d"), ("a.old.1", "a.new.1"), ("q.z.z", "r.z.z"), ("o.o", "o.o")]
+        {
             assert_eq!(renamed(&from.parse().unwrap(), &rules), to.parse().unwrap(), "{from}");
         }
         for bad in ["a", "=b", "a=", "a.c=b", "a.c*=b.d", "a.=b.c"] {

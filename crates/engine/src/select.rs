@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The collections of `config` that belong to a cluster's state and travel with it.
-const CONFIG_TAKEN: [&str; 7] = ["chunks", "collections", "databases", "settings", "shards", "tags", "version"];
+const CONFIG_TAKEN: [&str; 7] =
+    ["chunks", "collections", "databases", "settings", "shards", "tags", "version"];
 
 /// A namespace pattern: `DB`, `DB.COLLECTION`, either with `*` for any run of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,9 @@ impl FromStr for Pattern {
             None => (text, None),
         };
         if db.is_empty() || collection.as_deref() == Some("") {
-            return Err(format!("'{text}' is not a namespace pattern: write DB, DB.COLLECTION or DB.PREFIX*"));
+            return Err(format!(
+                "'{text}' is not a namespace pattern: write DB, DB.COLLECTION or DB.PREFIX*"
+            ));
         }
         Ok(Self { db: db.to_owned(), collection })
     }
@@ -175,9 +178,12 @@ mod tests {
 
     #[test]
     fn selection_takes_what_is_included_and_not_excluded() {
-        let selection = Selection { include: vec![pattern("a"), pattern("b.x*")], exclude: vec![pattern("a.secret")] };
+        let selection =
+            Selection { include: vec![pattern("a"), pattern("b.x*")], exclude: vec![pattern("a.secret")] };
         assert!(selection.takes(&ns("a.open")) && selection.takes(&ns("b.x1")));
-        assert!(!selection.takes(&ns("a.secret")) && !selection.takes(&ns("b.y")) && !selection.takes(&ns("c.x")));
+        assert!(
+            !selection.takes(&ns("a.secret")) && !selection.takes(&ns("b.y")) && !selection.takes(&ns("c.x"))
+        );
         assert!(selection.may_take_in("b") && !selection.may_take_in("c"));
         assert!(Selection::default().takes(&ns("any.thing")));
     }
@@ -185,13 +191,25 @@ mod tests {
     #[test]
     fn the_servers_own_collections_stay() {
         let collection = CollectionKind::Collection;
-        for name in ["a.system.profile", "a.system.views", "a.system.buckets.t", "admin.system.keys", "admin.system.version", "config.transactions", "config.system.sessions"] {
+        for name in [
+            "a.system.profile",
+            "a.system.views",
+            "a.system.buckets.t",
+            "admin.system.keys",
+            "admin.system.version",
+            "config.transactions",
+            "config.system.sessions",
+        ] {
             assert!(!is_dumped(&ns(name), collection), "{name}");
         }
         for name in ["a.system.js", "a.systemx", "a.b$c", "config.chunks", "admin.mine"] {
             assert!(is_dumped(&ns(name), collection), "{name}");
         }
         assert!(is_dumped(&ns("admin.system.users"), CollectionKind::Users));
-        assert!(!is_dumped_database("local") && !is_dumped_database("__mdb_internal_x") && is_dumped_database("admin"));
+        assert!(
+            !is_dumped_database("local")
+                && !is_dumped_database("__mdb_internal_x")
+                && is_dumped_database("admin")
+        );
     }
 }

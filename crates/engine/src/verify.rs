@@ -56,7 +56,10 @@ fn check_documents(chunk: &mongoark_container::Chunk) -> Result<()> {
         documents += 1;
     }
     if documents != chunk.documents {
-        let message = format!("a chunk of stream {} states {} documents, but holds {documents}", chunk.stream, chunk.documents);
+        let message = format!(
+            "a chunk of stream {} states {} documents, but holds {documents}",
+            chunk.stream, chunk.documents
+        );
         return Err(Error::Catalog(message));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bson::{Bson, doc};
+use bson::{Bson, Document, doc};
 use mongoark_test_support::compare::{Namespace, Options, State, capture};
 use mongodb::{Client, Database};
 
@@ -44,16 +44,41 @@ pub(super) async fn compare(source: &Client, target: &Client) -> Result<Comparis
     let before = capture(source).await.map_err(text)?;
     let after = capture(target).await.map_err(text)?;
     let mut rows = Vec::new();
-    for database in databases(&before, &after) {
-        let (one, other) = (source.database(&database), target.database(&database));
+    for name in databases(&before, &after) {
+        let (one, other) = (source.database(&name), target.database(&name));
         let (one_hashes, other_hashes) = tokio::try_join!(hashes(&one), hashes(&other))?;
-        for (name, before, after) in namespaces(&database, &before, &after) {
-            let row = row(before, after, (one_hashes.get(name), other_hashes.get(name)));
-            let bytes = if before.is_some() { size(&one, name).await? } else { 0 };
-            rows.push(Row { namespace: format!("{database}.{name}"), bytes, ..row });
+        for (name, pair) in namespaces(&name, &before, &after) {
+            let same_hash = same_hash(one_hashes.get(name), other_hashes.get(name));
+            rows.push(row(&one, name, pair, same_hash).await?);
         }
     }
     Ok(Comparison { rows, differences: before.differences(&after, &Options::default()) })
+}
+
+async fn row(
+    source: &Database,
+    name: &str,
+    (before, after): Pair<'_>,
+    same_hash: Option<bool>,
+) -> Result<Row> {
+    let both = before.zip(after);
+    let bytes = match before {
+        Some(namespace) if namespace.kind == "collection" => size(source, name).await?,
+        _ => 0,
+    };
+    Ok(Row {
+        namespace: format!("{}.{name}", source.name()),
+        documents: before.map_or(0, |namespace| namespace.count),
+        bytes,
+        same_hash,
+        same_indexes: both.is_some_and(|(before, after)| before.indexes == after.indexes),
+        same_options: both
+            .is_some_and(|(before, after)| before.kind == after.kind && before.options == after.options),
+    })
+}
+
+fn same_hash(before: Option<&Bson>, after: Option<&Bson>) -> Option<bool> {
+    (before.is_some() || after.is_some()).then(|| before == after)
 }
 
 fn databases(before: &State, after: &State) -> Vec<String> {
@@ -65,41 +90,26 @@ fn databases(before: &State, after: &State) -> Vec<String> {
     databases
 }
 
-type Pair<'a> = (&'a str, Option<&'a Namespace>, Option<&'a Namespace>);
+/// One namespace on the source and on the target.
+type Pair<'a> = (Option<&'a Namespace>, Option<&'a Namespace>);
 
-/// The collections of one database in either state.
-fn namespaces<'a>(database: &str, before: &'a State, after: &'a State) -> Vec<Pair<'a>> {
-    let mut pairs = BTreeMap::new();
-    for full_name in before.namespaces.keys().chain(after.namespaces.keys()) {
-        if let Some((of, name)) = full_name.split_once('.')
-            && of == database
-        {
-            pairs.insert(name, (before.namespaces.get(full_name), after.namespaces.get(full_name)));
-        }
-    }
-    pairs.into_iter().map(|(name, (before, after))| (name, before, after)).collect()
-}
-
-fn row(before: Option<&Namespace>, after: Option<&Namespace>, hashes: (Option<&Bson>, Option<&Bson>)) -> Row {
-    let both = before.zip(after);
-    Row {
-        namespace: String::new(),
-        documents: before.map_or(0, |namespace| namespace.count),
-        bytes: 0,
-        same_hash: (hashes != (None, None)).then(|| hashes.0 == hashes.1),
-        same_indexes: both.is_some_and(|(before, after)| before.indexes == after.indexes),
-        same_options: both
-            .is_some_and(|(before, after)| before.kind == after.kind && before.options == after.options),
-    }
+/// The collections of one database in either state, by name.
+fn namespaces<'a>(database: &str, before: &'a State, after: &'a State) -> BTreeMap<&'a str, Pair<'a>> {
+    let full_names = before.namespaces.keys().chain(after.namespaces.keys());
+    let pairs = full_names.filter_map(|full_name| {
+        let (of, name) = full_name.split_once('.')?;
+        (of == database).then(|| (name, (before.namespaces.get(full_name), after.namespaces.get(full_name))))
+    });
+    pairs.collect()
 }
 
 /// The server's hash of each collection's data.
-async fn hashes(database: &Database) -> Result<bson::Document> {
+async fn hashes(database: &Database) -> Result<Document> {
     let answer = database.run_command(doc! { "dbHash": 1 }).await.map_err(text)?;
     answer.get_document("collections").cloned().map_err(text)
 }
 
-/// Bytes of a collection's documents; views and time series hold none themselves.
+/// Bytes of a collection's documents; 0 if it has none.
 async fn size(database: &Database, name: &str) -> Result<u64> {
     let command = doc! { "aggregate": name, "cursor": {}, "pipeline": [
         { "$group": { "_id": null, "bytes": { "$sum": { "$bsonSize": "$$ROOT" } } } },
@@ -135,15 +145,16 @@ mod tests {
         };
         load(&one, 1).await;
         let missing = compare(&one, &other).await.unwrap();
-        assert_eq!(missing.len(), 1);
-        assert!(!missing[0].is_equal() && missing[0].same_hash == Some(false));
+        assert_eq!((missing.rows.len(), missing.differences.len()), (1, 1));
+        assert_eq!((missing.rows[0].same_hash, missing.rows[0].documents), (Some(false), 1));
 
         load(&other, 1).await;
-        assert!(compare(&one, &other).await.unwrap().iter().all(Row::is_equal));
+        assert!(compare(&one, &other).await.unwrap().is_equal());
 
         wipe(&other).await;
         load(&other, 2).await;
         let changed = compare(&one, &other).await.unwrap();
-        assert!(changed[0].same_hash == Some(false) && changed[0].same_indexes && changed[0].same_options);
+        let row = &changed.rows[0];
+        assert!(row.same_hash == Some(false) && row.same_indexes && row.same_options && !changed.is_equal());
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::Carried;
-use super::comparison::Row;
+use super::comparison::{Comparison, Row};
+use super::show::Carried;
 
 const MEGABYTE: f64 = 1_000_000.0;
 
-pub(super) fn print(rows: &[Row], carried: &Carried) {
+pub(super) fn print(comparison: &Comparison, carried: &Carried) {
+    let rows = &comparison.rows;
     let width =
         rows.iter().map(|row| row.namespace.chars().count()).max().unwrap_or(0).max("namespace".len());
     println!();
@@ -16,15 +17,7 @@ pub(super) fn print(rows: &[Row], carried: &Carried) {
         "namespace", "documents", "bytes", "dbHash", "indexes"
     );
     for row in rows {
-        println!(
-            "{:width$}  {:>10}  {:>12}  {:6}  {:7}  {}",
-            row.namespace,
-            row.documents,
-            row.bytes,
-            word(row.same_hash),
-            word(Some(row.same_indexes)),
-            word(Some(row.same_options)),
-        );
+        line(row, width);
     }
     let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
     println!();
@@ -35,6 +28,15 @@ pub(super) fn print(rows: &[Row], carried: &Carried) {
     println!("archive {:>27.1} MB, {ratio:.2} times smaller", carried.archive_bytes as f64 / MEGABYTE);
     let equal = rows.iter().filter(|row| row.is_equal()).count();
     println!("{equal} of {} namespaces are equal", rows.len());
+    for difference in &comparison.differences {
+        println!("{difference}");
+    }
+}
+
+fn line(row: &Row, width: usize) {
+    let Row { namespace, documents, bytes, same_hash, same_indexes, same_options } = row;
+    let (hash, indexes, options) = (word(*same_hash), word(Some(*same_indexes)), word(Some(*same_options)));
+    println!("{namespace:width$}  {documents:>10}  {bytes:>12}  {hash:6}  {indexes:7}  {options}");
 }
 
 /// Views have no data, and so no hash.

@@ -88,6 +88,18 @@ impl Plan {
         plan
     }
 
+    /// Every type of record, and little else: for tests that read it tens of thousands of times.
+    pub fn small() -> Self {
+        let mut plan =
+            Self { summary: b"sum".to_vec(), checkpoint: Some(b"here".to_vec()), ..Self::default() };
+        plan.catalogs = vec![(1, b"catalog".to_vec())];
+        plan.chunk(ChunkKind::Data, 1, 3, vec![7; 12]);
+        plan.chunk(ChunkKind::Data, 1, 1, vec![8; 12]);
+        plan.chunk(ChunkKind::Oplog, 9, 2, b"oplog".to_vec());
+        plan.retract = Some((2, 1, 0..=0));
+        plan
+    }
+
     pub fn content(&self) -> Content {
         let gone = |place: usize, chunk: &Chunk| {
             self.retract
@@ -128,8 +140,8 @@ pub fn build(plan: &Plan, options: &WriteOptions) -> Result<Built, Error> {
         }
         let ticket = sequencer.chunk()?;
         seqs.push(ticket.seq());
-        let sealed = sealer.seal(ticket, chunk, &mut scratch)?;
-        scratch.recycle(writer.append_chunk(sealed)?);
+        let record = sealer.seal(ticket, chunk, &mut scratch)?;
+        scratch.recycle(writer.append_chunk(record)?);
     }
     if let Some(body) = &plan.checkpoint {
         writer.append_checkpoint(sequencer.control()?, body)?;
@@ -231,7 +243,9 @@ impl TestFile {
     }
 
     pub fn put(&self, bytes: &[u8]) {
-        std::fs::write(&self.path, bytes).unwrap();
+        let mut file = std::fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+        file.write_all(bytes).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
     }
 }
 

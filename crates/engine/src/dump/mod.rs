@@ -62,7 +62,12 @@ pub struct DumpReport {
 ///
 /// # Errors
 /// What keeps the archive as a whole from being made; then no file has the archive's name.
-pub async fn dump(source: &Source, options: DumpOptions, monitor: &Monitor, stop: &Stop) -> Result<DumpReport> {
+pub async fn dump(
+    source: &Source,
+    options: DumpOptions,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<DumpReport> {
     let entry = DeploymentEntry {
         info: source.info().clone(),
         tool_version: options.tool_version.clone(),

@@ -3,11 +3,11 @@
 use super::DumpOptions;
 use crate::select::{is_dumped, is_dumped_database};
 use crate::{Error, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use mongoark_deployment::{CollectionStats, ErrorKind, Source, catalog};
 use mongoark_model::{CollectionKind, CollectionMetadata};
 use mongoark_monitor::Monitor;
 use std::collections::HashSet;
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Catalog commands in flight at once: these wait for the server, they do not work it.
 const CATALOG_JOBS: usize = 16;
@@ -42,9 +42,14 @@ pub(super) async fn plan(source: &Source, options: &DumpOptions, monitor: &Monit
     Ok(Plan { collections: (1..).zip(described).map(planned).collect() })
 }
 
-async fn select(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Result<Vec<CollectionMetadata>> {
+async fn select(
+    source: &Source,
+    options: &DumpOptions,
+    monitor: &Monitor,
+) -> Result<Vec<CollectionMetadata>> {
     let databases = catalog::databases(source).await?;
-    let wanted = databases.into_iter().filter(|db| is_dumped_database(db) && options.selection.may_take_in(db));
+    let wanted =
+        databases.into_iter().filter(|db| is_dumped_database(db) && options.selection.may_take_in(db));
     let listed: Vec<Vec<CollectionMetadata>> = stream::iter(wanted)
         .map(|db| async move { catalog::collections(source, &db).await })
         .buffered(CATALOG_JOBS)
@@ -57,7 +62,9 @@ async fn select(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Re
             is_dumped(&metadata.namespace, metadata.kind) && options.selection.takes(&metadata.namespace)
         }));
     }
-    for pattern in options.selection.include.iter().filter(|p| !selected.iter().any(|m| p.matches(&m.namespace))) {
+    for pattern in
+        options.selection.include.iter().filter(|p| !selected.iter().any(|m| p.matches(&m.namespace)))
+    {
         monitor.warn("", format!("nothing on the deployment matches {pattern}"));
     }
     Ok(selected)
@@ -73,7 +80,11 @@ fn name_orphaned_buckets(collections: &[CollectionMetadata], options: &DumpOptio
     for metadata in collections {
         let name = metadata.namespace.collection.strip_prefix("system.buckets.");
         if name.is_some_and(|name| !series.contains(name)) && options.selection.takes(&metadata.namespace) {
-            monitor.fail(metadata.namespace.to_string(), "buckets without their time series are not dumped", 0);
+            monitor.fail(
+                metadata.namespace.to_string(),
+                "buckets without their time series are not dumped",
+                0,
+            );
         }
     }
 }
@@ -95,7 +106,9 @@ async fn describe(
     let stats = match CollectionStats::read(source, &metadata.data_namespace()).await {
         Ok(stats) => stats,
         // An estimate is for progress and batch sizes: a dump goes on without.
-        Err(error) if error.kind() == ErrorKind::Unauthorized || error.code().is_some() => CollectionStats::default(),
+        Err(error) if error.kind() == ErrorKind::Unauthorized || error.code().is_some() => {
+            CollectionStats::default()
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(Some((metadata, stats)))

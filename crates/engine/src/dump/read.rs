@@ -140,9 +140,14 @@ async fn collection(
             Err(Error::Deployment(error)) if is_for_the_collection(&error) => {
                 context.input.retract(stream)?;
                 // A capped collection that rolled over, or a plan that was killed: from the start.
-                if matches!(error.code(), Some(136 | 175 | 43 | 237)) && restarts < RESTARTS && exists(context, metadata).await? {
+                if matches!(error.code(), Some(136 | 175 | 43 | 237))
+                    && restarts < RESTARTS
+                    && exists(context, metadata).await?
+                {
                     restarts += 1;
-                    context.monitor.warn(metadata.namespace.to_string(), format!("read again from its start: {error}"));
+                    context
+                        .monitor
+                        .warn(metadata.namespace.to_string(), format!("read again from its start: {error}"));
                     continue;
                 }
                 context.input.stream_end(stream)?;
@@ -163,7 +168,11 @@ async fn exists(context: &Context, metadata: &CollectionMetadata) -> Result<bool
     Ok(found.is_some_and(|found| found.uuid == metadata.uuid))
 }
 
-async fn give_up(context: &Context, metadata: &CollectionMetadata, error: &deployment::Error) -> Result<Outcome> {
+async fn give_up(
+    context: &Context,
+    metadata: &CollectionMetadata,
+    error: &deployment::Error,
+) -> Result<Outcome> {
     if error.kind() != ErrorKind::Unauthorized && !exists(context, metadata).await? {
         let what = "dropped or renamed while the dump ran; its documents are not in the archive".to_owned();
         context.monitor.warn(metadata.namespace.to_string(), what.clone());

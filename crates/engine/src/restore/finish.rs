@@ -93,7 +93,10 @@ pub(super) async fn indexes(
         if wanted.is_empty() || planned.metadata.kind.is_accounts() || locked(&planned.tally).refuses() {
             continue;
         }
-        let slot = Arc::clone(&slots).acquire_owned().await.map_err(|_| Error::PipelineClosed("the index builds"))?;
+        let slot = Arc::clone(&slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::PipelineClosed("the index builds"))?;
         stop.check()?;
         let (target, planned, monitor) = (target.clone(), planned.clone(), monitor.clone());
         running.spawn(async move {
@@ -109,7 +112,12 @@ pub(super) async fn indexes(
     first
 }
 
-async fn build(target: &Target, planned: &Planned, wanted: &[RawDocumentBuf], monitor: &Monitor) -> Result<()> {
+async fn build(
+    target: &Target,
+    planned: &Planned,
+    wanted: &[RawDocumentBuf],
+    monitor: &Monitor,
+) -> Result<()> {
     let metadata = &planned.metadata;
     let collated = matches!(metadata.options.get("collation"), Ok(Some(_)));
     let item = monitor.item(format!("{} (indexes)", metadata.namespace), wanted.len() as u64, 0);

@@ -53,7 +53,9 @@ pub(super) async fn plan(
         .map(|entry| planned(entry, options))
         .collect();
     if namespaces.is_empty() && options.selection.is_partial() {
-        return Err(Error::Usage("nothing in the archive is selected; 'mongoark ls' shows what it holds".to_owned()));
+        return Err(Error::Usage(
+            "nothing in the archive is selected; 'mongoark ls' shows what it holds".to_owned(),
+        ));
     }
     refuse_collisions(&namespaces)?;
     refuse_haystack(target, &namespaces)?;
@@ -75,7 +77,15 @@ fn planned(entry: &CatalogEntry, options: &RestoreOptions) -> Planned {
         metadata.namespace = renamed(&from, &options.renames);
     }
     let tally = Arc::new(Mutex::new(Tally::default()));
-    Planned { stream: entry.stream, from, metadata, documents: entry.documents, bytes: entry.bytes, there: None, tally }
+    Planned {
+        stream: entry.stream,
+        from,
+        metadata,
+        documents: entry.documents,
+        bytes: entry.bytes,
+        there: None,
+        tally,
+    }
 }
 
 fn refuse_collisions(namespaces: &[Planned]) -> Result<()> {
@@ -113,7 +123,8 @@ fn refuse_haystack(target: &Target, namespaces: &[Planned]) -> Result<()> {
 
 /// What exists on the target under the planned names, buckets of time series included.
 async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionKind>> {
-    let databases: BTreeSet<String> = namespaces.iter().map(|planned| planned.metadata.namespace.db.clone()).collect();
+    let databases: BTreeSet<String> =
+        namespaces.iter().map(|planned| planned.metadata.namespace.db.clone()).collect();
     let listed: Vec<Vec<CollectionMetadata>> = stream::iter(databases)
         .map(|db| async move { target.collections(&db).await })
         .buffer_unordered(CREATE_JOBS)
@@ -127,7 +138,10 @@ fn refuse_existing(namespaces: &[Planned], there: &HashMap<Namespace, Collection
     let mut found: Vec<&Namespace> = namespaces
         .iter()
         .filter(|planned| !is_merged_always(&planned.metadata))
-        .filter(|planned| there.contains_key(&planned.metadata.namespace) || there.contains_key(&planned.metadata.data_namespace()))
+        .filter(|planned| {
+            there.contains_key(&planned.metadata.namespace)
+                || there.contains_key(&planned.metadata.data_namespace())
+        })
         .map(|planned| &planned.metadata.namespace)
         .collect();
     found.sort();
@@ -165,8 +179,11 @@ pub(super) async fn create(
 /// Views first: a view that is left would show what is half restored.
 async fn drop_existing(target: &Target, plan: &Plan, stop: &Stop) -> Result<()> {
     let droppable = |planned: &&Planned| planned.there.is_some() && !is_merged_always(&planned.metadata);
-    let (views, others): (Vec<&Planned>, Vec<&Planned>) =
-        plan.namespaces.iter().filter(droppable).partition(|planned| planned.there == Some(CollectionKind::View));
+    let (views, others): (Vec<&Planned>, Vec<&Planned>) = plan
+        .namespaces
+        .iter()
+        .filter(droppable)
+        .partition(|planned| planned.there == Some(CollectionKind::View));
     for planned in views.into_iter().chain(others) {
         stop.check()?;
         target.drop(&planned.metadata.namespace).await?;
@@ -174,10 +191,18 @@ async fn drop_existing(target: &Target, plan: &Plan, stop: &Stop) -> Result<()> 
     Ok(())
 }
 
-async fn create_one(target: &Target, planned: Planned, existing: Existing, monitor: &Monitor) -> Result<Planned> {
+async fn create_one(
+    target: &Target,
+    planned: Planned,
+    existing: Existing,
+    monitor: &Monitor,
+) -> Result<Planned> {
     let metadata = &planned.metadata;
     let left = existing == Existing::Merge || is_merged_always(metadata);
-    if metadata.kind.is_accounts() || metadata.kind == CollectionKind::View || (planned.there.is_some() && left) {
+    if metadata.kind.is_accounts()
+        || metadata.kind == CollectionKind::View
+        || (planned.there.is_some() && left)
+    {
         return Ok(planned);
     }
     match target.create(metadata).await {
@@ -210,7 +235,10 @@ impl Plan {
             let renamed = if from == to { String::new() } else { format!(" as {to}") };
             let exists = if planned.there.is_some() { " (exists)" } else { "" };
             let kind = planned.metadata.kind;
-            monitor.step(format!("would restore {kind} {from}{renamed}{exists}: {} documents", planned.documents));
+            monitor.step(format!(
+                "would restore {kind} {from}{renamed}{exists}: {} documents",
+                planned.documents
+            ));
             report.namespaces.push(RestoredNamespace {
                 from,
                 to,

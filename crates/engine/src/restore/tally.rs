@@ -57,7 +57,10 @@ impl Tally {
         }
         let mut text = format!("{} documents were not restored", self.rejected);
         for rejected in &self.named {
-            let id = rejected.id.as_ref().map_or_else(|| "no _id".to_owned(), |(kind, value)| show_id(*kind, value));
+            let id = rejected
+                .id
+                .as_ref()
+                .map_or_else(|| "no _id".to_owned(), |(kind, value)| show_id(*kind, value));
             // Writing into a String cannot fail.
             let _ = write!(text, "; {id}: {}", rejected.message);
         }
@@ -95,7 +98,10 @@ mod tests {
         tally.add(InsertOutcome { inserted: 3, identical: 1, rejected: (0..7).map(rejected).collect() });
         assert_eq!(tally.seen(), 11);
         let text = tally.failure().unwrap();
-        assert!(text.starts_with("7 documents") && text.contains("\"_id\"") && text.ends_with("and 2 more"), "{text}");
+        assert!(
+            text.starts_with("7 documents") && text.contains("\"_id\"") && text.ends_with("and 2 more"),
+            "{text}"
+        );
         assert_eq!(tally.failure(), None, "told once");
     }
 }

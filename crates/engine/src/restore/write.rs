@@ -28,7 +28,6 @@ struct Destination {
     planned: Planned,
     /// The way to its workers; none before the first chunk.
     queue: Option<async_channel::Sender<Work>>,
-    item: Option<Item>,
     /// Users or roles, kept until the end.
     accounts: Vec<Vec<u8>>,
     arrived: Counts,
@@ -40,6 +39,18 @@ struct Context {
     inserts: Semaphore,
     abort: Stop,
     accept_identical: bool,
+}
+
+/// A collection's progress, which ends when its last worker does.
+struct Progress {
+    item: Item,
+    monitor: Monitor,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.monitor.finish(&self.item);
+    }
 }
 
 /// Reads the archive to its end and writes every selected document.
@@ -70,18 +81,13 @@ pub(super) async fn documents(
         destination.queue = None;
     }
     let inserted = join(&mut workers, &context).await;
-    for destination in destinations.values() {
-        if let Some(item) = &destination.item {
-            monitor.finish(item);
-        }
-    }
     let (summary, ()) = crate::error::cause_of(read, inserted)?;
     account_for_all(&destinations, monitor)?;
     Ok(written(destinations, summary))
 }
 
 fn destination(planned: Planned) -> Destination {
-    Destination { planned, queue: None, item: None, accounts: Vec::new(), arrived: Counts::default() }
+    Destination { planned, queue: None, accounts: Vec::new(), arrived: Counts::default() }
 }
 
 async fn route(
@@ -128,14 +134,17 @@ impl Destination {
         }
         let queue = match &self.queue {
             Some(queue) => queue,
-            None => self.queue.insert(start(&self.planned, &mut self.item, workers, context, jobs, monitor)),
+            None => self.queue.insert(start(&self.planned, workers, context, jobs, monitor)),
         };
         queue.try_send((chunk, share)).map_err(|_| Error::PipelineClosed("an inserting task"))
     }
 
     fn keep_accounts(&mut self, chunk: &Chunk) -> Result<()> {
         if self.arrived.bytes > ACCOUNT_BYTES_MAX as u64 {
-            return Err(Error::Catalog(format!("{} holds more than {ACCOUNT_BYTES_MAX} bytes", self.planned.from)));
+            return Err(Error::Catalog(format!(
+                "{} holds more than {ACCOUNT_BYTES_MAX} bytes",
+                self.planned.from
+            )));
         }
         for document in mongoark_bson_bytes::split_documents(&chunk.bytes) {
             let document = document.map_err(|error| Error::Catalog(error.to_string()))?;
@@ -148,25 +157,23 @@ impl Destination {
 /// Starts a collection's workers: one where order matters.
 fn start(
     planned: &Planned,
-    item: &mut Option<Item>,
     workers: &mut JoinSet<Result<()>>,
     context: &Arc<Context>,
     jobs: usize,
     monitor: &Monitor,
 ) -> async_channel::Sender<Work> {
     let metadata = &planned.metadata;
-    let item = item.get_or_insert_with(|| {
-        monitor.item(metadata.namespace.to_string(), planned.documents, planned.bytes)
-    });
+    let item = monitor.item(metadata.namespace.to_string(), planned.documents, planned.bytes);
+    let item = Arc::new(Progress { item, monitor: monitor.clone() });
     let (sender, queue) = async_channel::unbounded();
     let inserter = Inserter::new(&context.target, metadata.data_namespace())
         .ordered(metadata.is_capped())
         .accept_identical(context.accept_identical || is_merged_always(metadata));
     for _ in 0..if metadata.is_capped() { 1 } else { jobs } {
         let (context, inserter, queue) = (Arc::clone(context), inserter.clone(), queue.clone());
-        let (item, tally, monitor) = (item.clone(), Arc::clone(&planned.tally), monitor.clone());
+        let (item, tally) = (Arc::clone(&item), Arc::clone(&planned.tally));
         let name = metadata.namespace.to_string();
-        workers.spawn(async move { insert_all(&context, &inserter, &queue, &item, &tally, &monitor, &name).await });
+        workers.spawn(async move { insert_all(&context, &inserter, &queue, &item, &tally, &name).await });
     }
     sender
 }
@@ -175,9 +182,8 @@ async fn insert_all(
     context: &Context,
     inserter: &Inserter,
     queue: &async_channel::Receiver<Work>,
-    item: &Item,
+    progress: &Progress,
     tally: &Mutex<Tally>,
-    monitor: &Monitor,
     name: &str,
 ) -> Result<()> {
     while let Ok((chunk, _share)) = queue.recv().await {
@@ -193,7 +199,7 @@ async fn insert_all(
             Ok(outcome) => locked(tally).add(outcome),
             Err(error) if is_refusal(&error) => {
                 // How much of this chunk was taken is unknown; none of it is claimed.
-                monitor.fail(name, error.to_string(), 0);
+                progress.monitor.fail(name, error.to_string(), 0);
                 let mut tally = locked(tally);
                 tally.refuse_all();
                 tally.skip(u64::from(chunk.documents));
@@ -203,7 +209,7 @@ async fn insert_all(
                 return Err(error.into());
             }
         }
-        item.add(u64::from(chunk.documents), chunk.bytes.len() as u64);
+        progress.item.add(u64::from(chunk.documents), chunk.bytes.len() as u64);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 mod builder;
 mod client;
 mod launcher;
+mod members;
 mod process;
 mod replica_set;
 mod scratch;
@@ -18,7 +19,8 @@ mod wipe;
 
 pub use builder::Builder;
 pub use client::connect;
-pub use replica_set::{Members, ReplicaSet};
+pub use members::Members;
+pub use replica_set::ReplicaSet;
 pub use shared::fresh_database_name;
 pub use standalone::{Alone, Server};
 pub use tls::Certificates;

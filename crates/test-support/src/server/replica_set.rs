@@ -1,6 +1,5 @@
-//! A replica set of one to three members (or more), each with its priority, tags and visibility.
+//! A running replica set: its start, its members' states, their ends.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,20 +9,11 @@ use mongodb::Client;
 
 use super::builder::{Builder, Options, write_keyfile};
 use super::client::{Uri, connect, create_root, hello, wait_for};
+use super::members::Members;
 use super::process::{Process, Signal};
 use super::{Binary, Certificates, scratch};
 
 const NAME: &str = "rs0";
-
-/// The members that a [`Builder`] of replica sets starts.
-#[derive(Clone, Debug)]
-pub struct Members {
-    count: usize,
-    priorities: Vec<f64>,
-    tags: BTreeMap<usize, Document>,
-    hidden: BTreeSet<usize>,
-    oplog_mb: u32,
-}
 
 /// A running replica set; dropping it ends its servers and removes their data.
 ///
@@ -41,8 +31,7 @@ pub struct ReplicaSet {
 impl ReplicaSet {
     /// A set of one member unless told otherwise.
     pub fn builder() -> Builder<Members> {
-        let (priorities, tags, hidden) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Builder::new(Members { count: 1, priorities, tags, hidden, oplog_mb: 64 })
+        Builder::new(Members::default())
     }
 
     /// A set of one member with the settings that most tests want.
@@ -228,63 +217,7 @@ impl Drop for ReplicaSet {
     }
 }
 
-impl Members {
-    /// A hidden member cannot be elected, whatever its priority was meant to be.
-    fn priority(&self, member: usize) -> f64 {
-        let given = self.priorities.get(member).copied().unwrap_or(1.0);
-        if self.hidden.contains(&member) { 0.0 } else { given }
-    }
-
-    /// The member that the set is initiated from: it alone has data then, and so is elected.
-    fn first_primary(&self) -> usize {
-        (1..self.count)
-            .fold(0, |best, member| if self.priority(member) > self.priority(best) { member } else { best })
-    }
-
-    fn describe(&self, member: usize, address: &str) -> Document {
-        let id = i32::try_from(member).expect("a handful of members");
-        let mut described = doc! { "_id": id, "host": address, "priority": self.priority(member) };
-        if self.hidden.contains(&member) {
-            described.insert("hidden", true);
-        }
-        if let Some(tags) = self.tags.get(&member) {
-            described.insert("tags", tags.clone());
-        }
-        described
-    }
-}
-
 impl Builder<Members> {
-    /// How many members.
-    pub fn members(mut self, count: usize) -> Self {
-        self.kind.count = count;
-        self
-    }
-
-    /// The members' priorities, in order; 1 for those not given.
-    pub fn priorities(mut self, priorities: impl IntoIterator<Item = f64>) -> Self {
-        self.kind.priorities = priorities.into_iter().collect();
-        self
-    }
-
-    /// A member's tags, such as `doc! { "use": "backup" }`.
-    pub fn tags(mut self, member: usize, tags: Document) -> Self {
-        self.kind.tags.insert(member, tags);
-        self
-    }
-
-    /// Makes a member hidden, with priority 0.
-    pub fn hidden(mut self, member: usize) -> Self {
-        self.kind.hidden.insert(member);
-        self
-    }
-
-    /// Size of the oplog, in MB; 64 unless given here.
-    pub fn oplog_mb(mut self, megabytes: u32) -> Self {
-        self.kind.oplog_mb = megabytes;
-        self
-    }
-
     /// Starts the members; returns when one is primary and all others are secondaries.
     ///
     /// # Panics
