@@ -5,7 +5,7 @@
 use crate::client::any_member;
 use crate::error::{Error, Result, While};
 use crate::source::Source;
-use crate::split;
+use crate::split::{self, Bound};
 use bson::raw::RawBsonRef;
 use bson::{RawDocument, RawDocumentBuf, rawdoc};
 use futures_util::StreamExt;
@@ -17,8 +17,8 @@ pub struct Scan {
     source: Source,
     namespace: Namespace,
     cursor: RawBatchCursor,
-    /// The last record id that belongs to this part; none: up to the natural end.
-    end: Option<i64>,
+    /// Where this part ends; none: at the natural end.
+    bound: Option<Bound>,
     done: bool,
 }
 
@@ -52,7 +52,7 @@ impl Scan {
         namespace: &Namespace,
         find: RawDocumentBuf,
         batch_documents: u32,
-        end: Option<i64>,
+        bound: Option<Bound>,
     ) -> Result<Self> {
         let database = source.client.database(&namespace.db);
         let cursor = database
@@ -62,7 +62,7 @@ impl Scan {
             .batch()
             .await
             .while_doing(|| format!("read {namespace}"))?;
-        Ok(Self { source: source.clone(), namespace: namespace.clone(), cursor, end, done: false })
+        Ok(Self { source: source.clone(), namespace: namespace.clone(), cursor, bound, done: false })
     }
 
     /// The next batch; nothing after the last. A batch may be empty.
@@ -73,20 +73,20 @@ impl Scan {
         let Some(raw) = self.cursor.next().await else { return Ok(None) };
         let raw = raw.while_doing(|| format!("read {}", self.namespace))?;
         let mut batch = Batch { raw, keep: usize::MAX };
-        if let Some(end) = self.end {
-            self.stop_at(end, &mut batch).await?;
+        if let Some(bound) = self.bound {
+            self.stop_at(bound, &mut batch).await?;
         }
         Ok(Some(batch))
     }
 
     /// Cuts the batch that passes the part's end, and ends the scan there.
-    async fn stop_at(&mut self, end: i64, batch: &mut Batch) -> Result<()> {
+    async fn stop_at(&mut self, bound: Bound, batch: &mut Batch) -> Result<()> {
         match batch.record_id() {
-            Some(last) if last < end => {}
-            Some(last) if last == end => self.done = true,
+            Some(last) if last < bound.end => {}
+            Some(last) if last == bound.end => self.done = true,
             _ => {
                 let documents: Vec<&[u8]> = batch.documents()?.collect::<Result<_>>()?;
-                let keep = split::documents_up_to(&self.source, &self.namespace, &documents, end).await?;
+                let keep = split::documents_up_to(&self.source, &self.namespace, &documents, bound).await?;
                 self.done = keep < documents.len();
                 batch.keep = keep;
             }

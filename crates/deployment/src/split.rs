@@ -21,6 +21,15 @@ use std::collections::HashMap;
 
 /// Sampled documents for each part: enough for parts of nearly one size.
 const SAMPLES_PER_PART: usize = 32;
+/// Where a part ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    /// The last record id that belongs to the part.
+    pub(crate) end: i64,
+    /// The highest record id there was when the parts were opened.
+    pub(crate) newest: i64,
+}
+
 /// Documents looked up in one round of the search for a bound in a batch.
 const PROBES_PER_ROUND: usize = 32;
 
@@ -37,13 +46,13 @@ pub async fn open(
     batch_documents: u32,
 ) -> Result<Option<Vec<Scan>>> {
     let Some(mut bounds) = bounds(source, namespace, parts).await? else { return Ok(None) };
-    let Some(last) = highest_record_id(source, namespace).await? else { return Ok(None) };
-    bounds.retain(|&bound| bound < last);
+    let Some(newest) = highest_record_id(source, namespace).await? else { return Ok(None) };
+    bounds.retain(|&bound| bound < newest);
     // From the last part to the first: a part's end is the start that its successor really got.
     let mut opened = Vec::new();
-    let mut end = last;
+    let mut end = newest;
     while let Some(start) = bounds.pop() {
-        match resume_after(source, namespace, Some(start), end, batch_documents).await {
+        match resume_after(source, namespace, Some(start), Bound { end, newest }, batch_documents).await {
             Ok(scan) => {
                 opened.push(scan);
                 end = start;
@@ -54,7 +63,7 @@ pub async fn open(
             Err(error) => return Err(error),
         }
     }
-    match resume_after(source, namespace, None, end, batch_documents).await {
+    match resume_after(source, namespace, None, Bound { end, newest }, batch_documents).await {
         Ok(scan) => opened.push(scan),
         Err(error) if is_unsupported(&error) => return Ok(None),
         Err(error) => return Err(error),
@@ -72,7 +81,7 @@ async fn resume_after(
     source: &Source,
     namespace: &Namespace,
     start: Option<i64>,
-    end: i64,
+    bound: Bound,
     batch_documents: u32,
 ) -> Result<Scan> {
     let mut find = rawdoc! {
@@ -86,7 +95,7 @@ async fn resume_after(
     if let Some(start) = start {
         find.append(bson::raw::cstr!("$_resumeAfter"), rawdoc! { "$recordId": start });
     }
-    Scan::start(source, namespace, find, batch_documents, Some(end)).await
+    Scan::start(source, namespace, find, batch_documents, Some(bound)).await
 }
 
 /// Record ids that cut the collection into about equal parts, ascending.
@@ -174,11 +183,14 @@ async fn record_ids(
 /// A document that is gone or was stored anew since tells nothing of its old place; its neighbours
 /// do. Where the bound lies among such documents alone they are left out: each was deleted while
 /// the dump ran.
+///
+/// A record id above the highest one at opening belongs to a document that was stored since: it too
+/// tells nothing of its old place.
 pub(crate) async fn documents_up_to(
     source: &Source,
     namespace: &Namespace,
     documents: &[&[u8]],
-    end: i64,
+    bound: Bound,
 ) -> Result<usize> {
     // All before `low` belong to the part, all from `high` on do not.
     let (mut low, mut high) = (0, documents.len());
@@ -192,11 +204,10 @@ pub(crate) async fn documents_up_to(
             .iter()
             .filter_map(|&place| {
                 let (kind, value) = id_of(documents[place])?;
-                Some((place, *records.get(&key_of(kind, value))? <= end))
+                let record = *records.get(&key_of(kind, value))?;
+                (record <= bound.newest).then_some((place, record <= bound.end))
             })
             .collect();
-        // A document stored anew stands above the bound though its place is below it; one at a
-        // later place that is still below tells so.
         let new_low = sides.iter().rfind(|(_, within)| *within).map_or(low, |(place, _)| place + 1);
         let new_high = sides.iter().find(|(place, _)| *place >= new_low).map_or(high, |(place, _)| *place);
         if step == 1 {

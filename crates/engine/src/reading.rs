@@ -19,7 +19,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 /// Bytes of opened chunks under way at once.
-const BUDGET_BYTES: usize = 48 * 1024 * 1024;
+const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 /// A record's share of the budget where its raw length is not known before it is opened.
 const UNKNOWN_BYTES: usize = crate::archive::CHUNK_BYTES;
 /// Namespaces that an archive may hold; more are no honest catalog.
