@@ -1,5 +1,7 @@
 //! The program as a person or a script meets it: exit codes, messages, and what is left behind when it fails.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use bson::doc;
@@ -146,6 +148,20 @@ async fn what_is_no_archive_or_opens_with_another_key_is_refused() {
     mongoark(&["verify", "--checksums-only", arg(&archive)]).expect(0).says("every checksum holds");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     mongoark(&["verify", "--key-file", arg(&key), arg(&archive)]).expect(1).says("chmod 600");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_that_an_archive_survives_is_told_by_verify() {
+    let desk = Desk::new();
+    let (archive, _) = desk.archive(20).await;
+    let key = desk.path("key");
+    let mut bytes = fs::read(&archive).unwrap();
+    // The last byte belongs to the trailer, a hint: without it the end is found by reading all records.
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&archive, &bytes).unwrap();
+    mongoark(&["ls", "--key-file", arg(&key), arg(&archive)]).expect(0).says("warning");
+    let verified = mongoark(&["verify", "--key-file", arg(&key), arg(&archive)]);
+    assert_ne!(verified.code, 0, "{}", verified.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,7 @@ pub async fn run(args: CatArgs, context: &Context) -> Exit {
 
 async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
     let archive = context.open(&args.file, &args.secrets, false)?;
+    context.warn_of(&archive, &args.file);
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();
     let mut printed = 0;

@@ -65,10 +65,14 @@ impl Context {
         } else {
             Archive::open_file(path, &unlock, &limits)?
         };
+        Ok(archive)
+    }
+
+    /// Tells what is wrong with an archive that can be read all the same.
+    pub fn warn_of(&self, archive: &Archive, path: &Path) {
         for warning in archive.warnings() {
             self.monitor.warn(path.display().to_string(), warning);
         }
-        Ok(archive)
     }
 
     /// Ends a command: the report is written, a failure told, and the exit code decided.

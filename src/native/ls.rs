@@ -34,6 +34,7 @@ pub async fn run(args: &LsArgs, context: &Context) -> Exit {
 
 async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
     let archive = context.open(&args.file, &args.secrets, false)?;
+    context.warn_of(&archive, &args.file);
     let listing = look::list(archive, &context.stop).await?;
     let json = as_json(&listing);
     let out = if args.json { format!("{json:#}\n") } else { table(&listing) };

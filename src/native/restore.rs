@@ -48,6 +48,7 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
         Ok(archive) => archive,
         Err(error) => return context.end("restore", Err(error)),
     };
+    context.warn_of(&archive, &args.file);
     let dry_run = args.dry_run;
     let display = context.progress.show(context.monitor.clone());
     let outcome = restore(args, archive, context).await;

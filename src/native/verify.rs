@@ -37,7 +37,10 @@ pub async fn run(args: VerifyArgs, context: &Context) -> Exit {
 async fn whole(args: &VerifyArgs, context: &Context) -> Result<Value> {
     if !is_pipe(&args.file) {
         // The way a restore opens it: index, trailer and both headers.
-        drop(context.open(&args.file, &args.secrets, false)?);
+        let archive = context.open(&args.file, &args.secrets, false)?;
+        for damage in archive.warnings() {
+            context.monitor.fail(args.file.display().to_string(), damage, 0);
+        }
     }
     let archive = context.open(&args.file, &args.secrets, true)?;
     let report = verify::verify(archive, &context.monitor, &context.stop).await?;

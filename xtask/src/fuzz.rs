@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: every target of the crate in `fuzz/`, for a while each.
 //!
 //! The targets are built with libFuzzer's coverage by plain cargo on the stable compiler, so nothing else is
-//! installed. New inputs and findings go below `target/fuzz`; `fuzz/corpus/<target>` holds inputs to begin with.
+//! installed. They begin with the archives among the fixtures; new inputs and findings go below `target/fuzz`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,12 @@ const COVERAGE: [&str; 7] = [
     "-Ccodegen-units=1",
     "--cfg=fuzzing",
 ];
+
+/// An input that takes more memory than this is a finding.
+const LIMITS: [&str; 4] =
+    ["-rss_limit_mb=512", "-malloc_limit_mb=128", "-print_final_stats=1", "-verbosity=0"];
+/// Inputs to begin with.
+const SEEDS: &str = "fixtures/container/v1";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -73,12 +79,8 @@ fn fuzz(binary: &Path, target: &str, seconds: u64) -> Result<()> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let mut command = Command::new(binary);
-    command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").arg("-verbosity=0");
-    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(corpus);
-    let seeds = root().join("fuzz/corpus").join(target);
-    if seeds.is_dir() {
-        command.arg(seeds);
-    }
+    command.arg(format!("-max_total_time={seconds}")).args(LIMITS);
+    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(corpus).arg(root().join(SEEDS));
     execute(&mut command).map(drop)
 }
 

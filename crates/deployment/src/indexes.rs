@@ -15,8 +15,7 @@ pub fn is_default_id(index: &RawDocumentBuf) -> bool {
     let Some(Ok(fields)) = key.as_document().map(Elements::new) else { return false };
     let fields: Vec<_> = fields.flatten().collect();
     let plain = matches!(bytes::get(index, "partialFilterExpression"), Ok(None));
-    #[expect(clippy::float_cmp, reason = "exactly 1 is meant")]
-    let one = fields.len() == 1 && fields[0].key == b"_id" && fields[0].as_f64() == Some(1.0);
+    let one = fields.len() == 1 && fields[0].key == b"_id" && fields[0].as_i64_lossless() == Some(1);
     plain && one
 }
 

@@ -2,7 +2,7 @@
 
 use crate::command::write_concern_error;
 use crate::error::{Error, ErrorKind, Result, While};
-use crate::settle;
+use crate::settle::{self, There};
 use crate::target::{Target, raw};
 use bson::{Bson, Document, RawDocumentBuf};
 use mongoark_bson_bytes as bytes;
@@ -15,8 +15,9 @@ use std::time::Duration;
 /// 16 KiB, but a larger one saves the server nothing, and the driver copies each one in flight three
 /// times on its way.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
-/// Documents in one insert command; the server's own limit.
-const BATCH_DOCUMENTS: usize = 100_000;
+/// Documents in one insert command. The server takes 100,000, but then cannot tell of their errors:
+/// each takes about 190 bytes of a reply, and 16 MiB are the most it can send.
+const BATCH_DOCUMENTS: usize = 10_000;
 /// Documents looked up at once after duplicate keys.
 const LOOKED_UP: usize = 500;
 /// How often a batch is sent again after the connection broke or the primary changed.
@@ -104,44 +105,132 @@ impl Inserter {
 
     /// Inserts a batch. In order, the server stops at an error; what comes behind it is sent again.
     async fn insert_batch(&self, mut batch: &[&[u8]], outcome: &mut InsertOutcome) -> Result<()> {
+        // Once an answer was lost, a duplicate may be this run's own document.
+        let mut lost = false;
         while !batch.is_empty() {
-            let (reply, repeated) = self.send(batch).await?;
-            let errors = write_errors(&reply);
-            if let Some(error) = errors.iter().find(|error| error.index >= batch.len()) {
-                let message = format!("the server names document {} of {}", error.index, batch.len());
-                return Err(Error::reply(self.action(), message));
-            }
-            let tried = if self.ordered {
-                errors.first().map_or(batch.len(), |error| error.index + 1)
-            } else {
-                batch.len()
+            let tried = match self.send(batch, &mut lost).await {
+                Ok(reply) => self.account(batch, &reply, lost, outcome).await?,
+                // The server has answered, but with words that are not UTF-8 (a duplicate key that
+                // is not): what is there tells what it did.
+                Err(error) if error.kind() == ErrorKind::Reply => {
+                    lost = true;
+                    self.account_unread(batch, &error, outcome).await?
+                }
+                Err(error) => return Err(error),
             };
-            let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
-            outcome.inserted += (tried - refused.len()) as u64;
-            self.keep_zero_timestamps(&batch[..tried], &refused).await?;
-            self.settle(batch, errors, repeated, outcome).await?;
-            write_concern_error(&reply, &self.action())?;
             batch = &batch[tried..];
         }
         Ok(())
     }
 
-    /// Sends the batch until the server answers, and tells whether it was sent more than once: then
-    /// a duplicate may be this run's own document.
-    async fn send(&self, batch: &[&[u8]]) -> Result<(Document, bool)> {
+    /// Sends the batch until the server answers.
+    async fn send(&self, batch: &[&[u8]], lost: &mut bool) -> Result<Document> {
         let mut attempt = 0;
         loop {
             let database = self.target.client.database(&self.namespace.db);
             let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
             match reply {
-                Ok(reply) => return Ok((reply, attempt > 0)),
                 Err(error) if attempt < RETRIES && is_passing(&error) => {
                     attempt += 1;
+                    *lost = true;
                     tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
                 }
-                Err(error) => return Err(error),
+                other => return other,
             }
         }
+    }
+
+    /// Books what a reply says; returns how many documents were tried.
+    async fn account(
+        &self,
+        batch: &[&[u8]],
+        reply: &Document,
+        lost: bool,
+        outcome: &mut InsertOutcome,
+    ) -> Result<usize> {
+        let errors = write_errors(reply);
+        if let Some(error) = errors.iter().find(|error| error.index >= batch.len()) {
+            let message = format!("the server names document {} of {}", error.index, batch.len());
+            return Err(Error::reply(self.action(), message));
+        }
+        let first = errors.first().map(|error| error.index);
+        let tried = if self.ordered { first.map_or(batch.len(), |first| first + 1) } else { batch.len() };
+        let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
+        outcome.inserted += (tried - refused.len()) as u64;
+        self.keep_zero_timestamps(&batch[..tried], &refused).await?;
+        write_concern_error(reply, &self.action())?;
+        if self.ordered
+            && lost
+            && let Some(first) = first
+        {
+            // One look at all the rest, instead of one command for each document that is there.
+            let known = self.account_there(&batch[first..], &errors[0].message, outcome).await?;
+            return Ok(first + known);
+        }
+        self.settle(batch, errors, lost, outcome).await?;
+        Ok(tried)
+    }
+
+    /// Books a batch whose reply cannot be read; returns how many documents were tried.
+    async fn account_unread(
+        &self,
+        batch: &[&[u8]],
+        error: &Error,
+        outcome: &mut InsertOutcome,
+    ) -> Result<usize> {
+        let message = format!("refused, and {error}");
+        if self.ordered {
+            return self.account_there(batch, &message, outcome).await;
+        }
+        for some in batch.chunks(LOOKED_UP) {
+            let there = settle::look_up(&self.target, &self.namespace, some).await?;
+            for (document, there) in some.iter().zip(there) {
+                self.book(document, there, &message, outcome).await?;
+            }
+        }
+        Ok(batch.len())
+    }
+
+    /// Books the documents up to the last one that is there, at the least the first; in an ordered
+    /// collection those behind it were not tried. Returns how many were booked.
+    async fn account_there(
+        &self,
+        batch: &[&[u8]],
+        message: &str,
+        outcome: &mut InsertOutcome,
+    ) -> Result<usize> {
+        let mut there = Vec::with_capacity(batch.len());
+        for some in batch.chunks(LOOKED_UP) {
+            there.extend(settle::look_up(&self.target, &self.namespace, some).await?);
+        }
+        let is_ours = |there: &There| matches!(there, There::Same | There::SameButTime);
+        let known = there.iter().rposition(is_ours).map_or(1, |last| last + 1);
+        for (document, there) in batch.iter().zip(there).take(known) {
+            self.book(document, there, message, outcome).await?;
+        }
+        Ok(known)
+    }
+
+    /// Books one document by what the target holds in its place.
+    async fn book(
+        &self,
+        document: &[u8],
+        there: There,
+        message: &str,
+        outcome: &mut InsertOutcome,
+    ) -> Result<()> {
+        match there {
+            There::Same => outcome.inserted += 1,
+            There::SameButTime => {
+                settle::replace(&self.target, &self.namespace, document).await?;
+                outcome.inserted += 1;
+            }
+            There::Nothing | There::Other => {
+                let error = WriteError { index: 0, code: 0, message: message.to_owned() };
+                outcome.rejected.push(rejected(document, &error));
+            }
+        }
+        Ok(())
     }
 
     fn command(&self, batch: &[&[u8]]) -> Result<RawDocumentBuf> {
@@ -161,31 +250,31 @@ impl Inserter {
         &self,
         batch: &[&[u8]],
         errors: Vec<WriteError>,
-        repeated: bool,
+        lost: bool,
         outcome: &mut InsertOutcome,
     ) -> Result<()> {
         let (duplicates, others): (Vec<WriteError>, Vec<WriteError>) =
-            errors.into_iter().partition(|error| error.code == 11000 && (repeated || self.accept_identical));
+            errors.into_iter().partition(|error| error.code == 11000 && (lost || self.accept_identical));
         outcome.rejected.extend(others.iter().map(|error| rejected(batch[error.index], error)));
         for some in duplicates.chunks(LOOKED_UP) {
             let documents: Vec<&[u8]> = some.iter().map(|error| batch[error.index]).collect();
-            let there = match settle::are_there(&self.target, &self.namespace, &documents).await {
-                Ok(there) => there,
-                Err(cause) => {
-                    outcome.rejected.extend(some.iter().map(|error| {
-                        let message =
-                            format!("{}; whether it is the same document is unknown: {cause}", error.message);
-                        rejected(batch[error.index], &WriteError { message, ..error.clone() })
-                    }));
-                    continue;
+            match settle::look_up(&self.target, &self.namespace, &documents).await {
+                Ok(there) => {
+                    for ((error, document), there) in some.iter().zip(documents).zip(there) {
+                        if there == There::Same && !lost {
+                            outcome.identical += 1;
+                        } else if lost {
+                            self.book(document, there, &error.message, outcome).await?;
+                        } else {
+                            outcome.rejected.push(rejected(document, error));
+                        }
+                    }
                 }
-            };
-            for (error, same) in some.iter().zip(there) {
-                match (same, repeated) {
-                    (true, true) => outcome.inserted += 1,
-                    (true, false) => outcome.identical += 1,
-                    (false, _) => outcome.rejected.push(rejected(batch[error.index], error)),
-                }
+                Err(cause) => outcome.rejected.extend(some.iter().map(|error| {
+                    let message =
+                        format!("{}; whether it is the same document is unknown: {cause}", error.message);
+                    rejected(batch[error.index], &WriteError { message, ..error.clone() })
+                })),
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ pub mod indexes;
 mod insert;
 mod member;
 mod scan;
+mod scratch;
 mod settle;
 mod source;
 mod split;

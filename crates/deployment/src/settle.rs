@@ -4,16 +4,29 @@
 use crate::error::{Error, Result, While};
 use crate::target::{Target, raw};
 use futures_util::StreamExt;
-use mongoark_bson_bytes::{self as bytes, Builder, Element};
+use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
 use mongoark_model::Namespace;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-/// Which of these documents the target holds byte for byte, in one look-up.
-pub(crate) async fn are_there(
+/// What the target holds under a document's `_id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum There {
+    /// Nothing.
+    Nothing,
+    /// The very same bytes.
+    Same,
+    /// The same but for zero timestamps at the top level, which the server replaced on insert.
+    SameButTime,
+    /// Another document.
+    Other,
+}
+
+/// What the target holds in place of each of these documents, in one look-up.
+pub(crate) async fn look_up(
     target: &Target,
     namespace: &Namespace,
     documents: &[&[u8]],
-) -> Result<Vec<bool>> {
+) -> Result<Vec<There>> {
     let action = || format!("look for documents in {namespace}");
     let mut ids = Builder::new();
     for (place, document) in documents.iter().enumerate() {
@@ -28,19 +41,51 @@ pub(crate) async fn are_there(
             within.array("$in", &ids.finish());
         });
     });
-    let wanted: HashSet<&[u8]> = documents.iter().copied().collect();
-    let mut there: HashSet<&[u8]> = HashSet::new();
+    let mut found: HashMap<(u8, Vec<u8>), Vec<u8>> = HashMap::new();
     let database = target.client.database(&namespace.db);
     let mut cursor = database.run_raw_cursor_command(raw(&mut find)?).batch().await.while_doing(action)?;
     while let Some(batch) = cursor.next().await {
         let batch = batch.while_doing(action)?;
-        for found in batch.doc_slices().while_doing(action)? {
-            let found = found.map_err(|error| Error::reply(action(), error.to_string()))?;
-            let same = found.as_document().and_then(|found| wanted.get(found.as_bytes()));
-            there.extend(same);
+        for value in batch.doc_slices().while_doing(action)? {
+            let value = value.map_err(|error| Error::reply(action(), error.to_string()))?;
+            let Some(document) = value.as_document() else { continue };
+            let id = id_of(document.as_bytes(), namespace)?;
+            found.insert((id.kind, id.value.to_vec()), document.as_bytes().to_vec());
         }
     }
-    Ok(documents.iter().map(|document| there.contains(document)).collect())
+    documents
+        .iter()
+        .map(|document| {
+            let id = id_of(document, namespace)?;
+            let there = found.get(&(id.kind, id.value.to_vec()));
+            Ok(there.map_or(There::Nothing, |there| compare(document, there)))
+        })
+        .collect()
+}
+
+fn compare(document: &[u8], there: &[u8]) -> There {
+    if document == there {
+        return There::Same;
+    }
+    match with_zero_timestamps_of(document, there) {
+        Some(masked) if masked == document => There::SameButTime,
+        _ => There::Other,
+    }
+}
+
+/// `there` with zero where `document` has a zero timestamp at the top level.
+fn with_zero_timestamps_of(document: &[u8], there: &[u8]) -> Option<Vec<u8>> {
+    if document.len() != there.len() || !bytes::has_zero_timestamp(document).ok()? {
+        return None;
+    }
+    let mut masked = there.to_vec();
+    for element in Elements::new(document).ok()? {
+        let element = element.ok()?;
+        if element.kind == bytes::kind::TIMESTAMP && element.key != b"_id" && element.value == [0; 8] {
+            masked.get_mut(element.value_offset()..element.value_offset() + 8)?.fill(0);
+        }
+    }
+    Some(masked)
 }
 
 /// Writes this document in place of the one with its `_id`, by an update whose new value is a
@@ -94,4 +139,23 @@ fn simple_collation(command: &mut Builder) {
     command.nested("collation", |collation| {
         collation.str("locale", "simple");
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_told_from_what_the_server_made_of_its_zero_timestamps() {
+        let document = |time: u32, n: i32| {
+            let mut out = Builder::new();
+            out.timestamp("_id", 0, 0).timestamp("t", time, 0).i32("n", n).timestamp("u", 7, 7);
+            out.finish()
+        };
+        assert_eq!(compare(&document(0, 1), &document(0, 1)), There::Same);
+        assert_eq!(compare(&document(0, 1), &document(99, 1)), There::SameButTime);
+        assert_eq!(compare(&document(0, 1), &document(99, 2)), There::Other);
+        assert_eq!(compare(&document(5, 1), &document(99, 1)), There::Other);
+        assert_eq!(compare(&document(0, 1), &[5, 0, 0, 0, 0]), There::Other);
+    }
 }

@@ -26,7 +26,7 @@ impl CollectionStats {
 
     /// How many documents make about `bytes` bytes; at least 1.
     pub fn documents_in(&self, bytes: u64) -> u32 {
-        let average = if self.documents == 0 { 1024 } else { (self.bytes / self.documents).max(1) };
+        let average = self.bytes.checked_div(self.documents).map_or(1024, |average| average.max(1));
         u32::try_from((bytes / average).clamp(1, 1_000_000)).unwrap_or(1)
     }
 }

@@ -232,9 +232,9 @@ fn sealing_pool(threads: usize, sealer: &Sealer, buffers: &Buffers) -> Pool<Seal
     Pool::start(threads, move || {
         let (sealer, buffers, mut scratch) = (sealer.clone(), buffers.clone(), SealScratch::default());
         move |job: SealJob| {
-            let sealed = sealer.seal(job.ticket, &job.chunk, &mut scratch);
+            let outcome = sealer.seal(job.ticket, &job.chunk, &mut scratch);
             buffers.give(job.chunk.bytes);
-            (sealed, job.share)
+            (outcome, job.share)
         }
     })
 }

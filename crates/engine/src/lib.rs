@@ -5,6 +5,7 @@
 //! ([`pool`]) and appends them in order. A restore is the same list reversed.
 
 pub mod archive;
+pub mod bench;
 pub mod catalog;
 pub mod dump;
 mod error;

@@ -19,7 +19,7 @@ pub struct Listing {
 /// Lists an archive. A file's index tells; a pipe is read to its end and counted.
 pub async fn list(archive: Archive, stop: &Stop) -> Result<Listing> {
     let is_file = archive.is_verified_ahead();
-    let mut feed = Feed::start(archive, stop)?;
+    let mut feed = Feed::start(archive, stop);
     let mut catalog = feed.catalog().await?;
     feed.take_only(HashSet::new());
     let mut counted: HashMap<u32, (u64, u64)> = HashMap::new();
@@ -31,6 +31,9 @@ pub async fn list(archive: Archive, stop: &Stop) -> Result<Listing> {
                 sum.1 += chunk.bytes.len() as u64;
             }
             Piece::StreamEnd(_) => {}
+            Piece::Retract(stream) => {
+                counted.remove(&stream);
+            }
             Piece::End(summary) => break summary,
         }
     };
@@ -53,7 +56,7 @@ pub async fn documents<E: From<Error>>(
     stop: &Stop,
     mut take: impl FnMut(&[u8]) -> Result<bool, E>,
 ) -> Result<CatalogEntry, E> {
-    let mut feed = Feed::start(archive, stop).map_err(E::from)?;
+    let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await.map_err(E::from)?;
     let entry = find(catalog, namespace).map_err(E::from)?;
     feed.take_only(HashSet::from([entry.stream]));
@@ -68,7 +71,8 @@ pub async fn documents<E: From<Error>>(
                 }
                 feed.recycle(chunk.bytes);
             }
-            Piece::Chunk(..) | Piece::StreamEnd(_) => {}
+            Piece::Retract(stream) if stream == entry.stream => return Err(Error::Retracted.into()),
+            Piece::Chunk(..) | Piece::StreamEnd(_) | Piece::Retract(_) => {}
             Piece::End(_) => return Ok(entry),
         }
     }

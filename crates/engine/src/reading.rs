@@ -141,6 +141,8 @@ pub(crate) enum Piece {
     Chunk(Chunk, Share),
     /// No more documents of this stream.
     StreamEnd(u32),
+    /// What came of this stream so far does not count.
+    Retract(u32),
     /// The archive is whole, and all of it (or of what was selected) came out.
     End(Option<Summary>),
 }
@@ -162,23 +164,23 @@ enum Form {
     /// Reads only the streams that are taken; the index has bound each record already.
     File(Arc<FileReader>),
     /// Reads everything, and keeps the account of everything.
-    Stream { verifier: Verifier, pending: VecDeque<(Record, Share)>, seen: HashSet<u32> },
+    Stream { verifier: Box<Verifier>, pending: VecDeque<(Record, Share)> },
 }
 
 impl Feed {
     /// Begins to read. From a pipe everything comes; from a file nothing before
     /// [`take_only`](Self::take_only) says what.
-    pub(crate) fn start(archive: Archive, stop: &Stop) -> Result<Self> {
+    pub(crate) fn start(archive: Archive, stop: &Stop) -> Self {
         let buffers = Buffers::default();
         let (form, queue) = match archive {
             Archive::File(reader) => (Form::File(Arc::new(*reader)), None),
             Archive::Stream(reader, id) => {
-                let verifier = Verifier::new(id);
+                let verifier = Box::new(Verifier::new(id));
                 let queue = read_stream(*reader, &buffers);
-                (Form::Stream { verifier, pending: VecDeque::new(), seen: HashSet::new() }, Some(queue))
+                (Form::Stream { verifier, pending: VecDeque::new() }, Some(queue))
             }
         };
-        Ok(Self { form, queue, buffers, stop: stop.clone(), summary: None, ended: false })
+        Self { form, queue, buffers, stop: stop.clone(), summary: None, ended: false }
     }
 
     /// What the archive holds. From a pipe this reads up to the first documents.
@@ -265,13 +267,10 @@ impl Feed {
     fn piece(&mut self, record: Record, share: Share) -> Result<Option<Piece>> {
         match record {
             Record::Chunk { chunk, .. } if chunk.kind == ChunkKind::Data => {
-                if let Form::Stream { seen, .. } = &mut self.form {
-                    seen.insert(chunk.stream);
-                }
                 Ok(Some(Piece::Chunk(chunk, share)))
             }
             Record::StreamEnd { totals, .. } => Ok(Some(Piece::StreamEnd(totals.stream))),
-            Record::Retract { retract, .. } => self.retracted(retract.stream).map(|()| None),
+            Record::Retract { retract, .. } => Ok(Some(Piece::Retract(retract.stream))),
             Record::Catalog { stream, .. } => {
                 Err(Error::Catalog(format!("stream {stream} is described only after the first documents")))
             }
@@ -282,13 +281,6 @@ impl Feed {
             // Checkpoints serve a dump that resumes; the index serves readers of files. Oplog
             // entries are not written by this version.
             _ => Ok(None),
-        }
-    }
-
-    fn retracted(&self, stream: u32) -> Result<()> {
-        match &self.form {
-            Form::Stream { seen, .. } if seen.contains(&stream) => Err(Error::Retracted),
-            _ => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::reading::{Archive, Feed, Piece};
 use crate::{Error, Result, Stop};
 use mongoark_model::Counts;
 use mongoark_monitor::Monitor;
+use std::collections::HashMap;
 
 /// What was checked.
 #[derive(Clone, Debug)]
@@ -23,25 +24,32 @@ pub struct VerifyReport {
 /// Reads the whole archive. Each chunk's documents are walked too: a chunk that does not hold the
 /// number of whole documents it states is an error.
 pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<VerifyReport> {
-    let mut feed = Feed::start(archive, stop)?;
+    let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     feed.take_only(catalog.collections.iter().map(|entry| entry.stream).collect());
     let item = monitor.item("verify", 0, 0);
-    let mut read = Counts::default();
+    let mut streams: HashMap<u32, Counts> = HashMap::new();
     let summary = loop {
         match feed.next().await? {
             Piece::Chunk(chunk, _share) => {
                 check_documents(&chunk)?;
                 let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
                 item.add(counts.documents, counts.bytes);
-                read += counts;
+                *streams.entry(chunk.stream).or_default() += counts;
                 feed.recycle(chunk.bytes);
             }
             Piece::StreamEnd(_) => {}
+            Piece::Retract(stream) => {
+                streams.remove(&stream);
+            }
             Piece::End(summary) => break summary,
         }
     };
     monitor.finish(&item);
+    let mut read = Counts::default();
+    for counts in streams.into_values() {
+        read += counts;
+    }
     let summary = summary.ok_or_else(|| Error::Catalog("the end has no summary".to_owned()))?;
     if summary.totals != read {
         return Err(Error::Catalog(format!("it states {:?}, but {read:?} were read", summary.totals)));

@@ -25,7 +25,11 @@ pub(super) fn print(comparison: &Comparison, carried: &Carried) {
     time("verify", carried.verify, bytes);
     time("restore", carried.restore, bytes);
     let ratio = bytes as f64 / carried.archive_bytes.max(1) as f64;
-    println!("archive {:>27.1} MB, {ratio:.2} times smaller", carried.archive_bytes as f64 / MEGABYTE);
+    println!(
+        "{:<20} {:>8.2} MB {ratio:>7.2} times smaller",
+        "archive",
+        carried.archive_bytes as f64 / MEGABYTE
+    );
     let equal = rows.iter().filter(|row| row.is_equal()).count();
     println!("{equal} of {} namespaces are equal", rows.len());
     for difference in &comparison.differences {

@@ -113,7 +113,7 @@ pub async fn restore(
         return Err(Error::Usage(message.to_owned()));
     }
     let since = Instant::now();
-    let mut feed = Feed::start(archive, stop)?;
+    let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let plan = plan::plan(target, &catalog, options, monitor).await?;
     if options.dry_run {

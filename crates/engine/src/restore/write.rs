@@ -113,6 +113,12 @@ async fn route(
                     destination.queue = None;
                 }
             }
+            Piece::Retract(stream) => {
+                let arrived = destinations.get(&stream).map(|destination| destination.arrived);
+                if arrived.is_some_and(|arrived| arrived.documents > 0) {
+                    return Err(Error::Retracted);
+                }
+            }
             Piece::End(summary) => return Ok(summary),
         }
     }

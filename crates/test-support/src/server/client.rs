@@ -58,9 +58,12 @@ impl Uri {
     }
 }
 
-/// Creates the user that the tests sign in with; a server without users lets a loopback client do that once.
-pub(super) async fn create_root(client: &Client, (user, password): &(String, String)) {
-    let command = doc! { "createUser": user, "pwd": password, "roles": ["root"] };
+/// Creates the user that the tests sign in with, on every member; a server without users lets a loopback client do
+/// that once.
+pub(super) async fn create_root(client: &Client, (user, password): &(String, String), members: usize) {
+    let members = i32::try_from(members).expect("a handful of members");
+    let durable = doc! { "w": members, "j": true };
+    let command = doc! { "createUser": user, "pwd": password, "roles": ["root"], "writeConcern": durable };
     client.database("admin").run_command(command).await.expect("the first user");
 }
 

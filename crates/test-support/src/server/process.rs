@@ -79,31 +79,65 @@ impl Process {
     /// Ends the server in order (SIGTERM), by force after half a minute.
     pub(crate) async fn stop(&mut self) {
         let deadline = Instant::now() + STOP_DEADLINE;
-        self.signal(Signal::Terminate);
+        self.terminate();
         while self.exit_status().is_none() && Instant::now() < deadline {
             tokio::time::sleep(POLL).await;
         }
         self.kill();
     }
 
-    /// Sends a signal to the running server.
+    /// Stops the server where it is: connections stay open, nothing answers once this returns.
     #[cfg(unix)]
-    pub(crate) fn signal(&self, signal: Signal) {
-        let number = match signal {
-            Signal::Terminate => libc::SIGTERM,
-            Signal::Pause => libc::SIGSTOP,
-            Signal::Resume => libc::SIGCONT,
-        };
-        let child = self.child.as_ref().expect("a running server to signal");
+    pub(crate) fn pause(&self) {
+        self.signal(libc::SIGSTOP);
+        // The signal takes its time to reach every thread: until then the server may answer once more.
+        let deadline = Instant::now() + STOP_DEADLINE;
+        while !is_paused(self.id()) {
+            assert!(Instant::now() < deadline, "the server did not pause");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets a paused server go on.
+    #[cfg(unix)]
+    pub(crate) fn resume(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    /// Asks the server to end.
+    #[cfg(unix)]
+    fn terminate(&mut self) {
+        self.signal(libc::SIGTERM);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, number: i32) {
         // SAFETY: kill takes plain numbers, and the child has not been waited for.
-        let result = unsafe { libc::kill(child.id().cast_signed(), number) };
+        let result = unsafe { libc::kill(self.id(), number) };
         assert_eq!(result, 0, "cannot signal the server: {}", std::io::Error::last_os_error());
     }
 
-    /// Signals exist on Unix only; ending a server by force is the closest to asking it to end.
+    #[cfg(unix)]
+    fn id(&self) -> libc::pid_t {
+        self.child.as_ref().expect("a running server").id().cast_signed()
+    }
+
+    /// A server cannot be paused where there are no signals.
     #[cfg(not(unix))]
-    pub(crate) fn signal(&self, signal: Signal) {
-        assert!(matches!(signal, Signal::Terminate), "a server cannot be paused on this system");
+    pub(crate) fn pause(&self) {
+        panic!("a server cannot be paused on this system")
+    }
+
+    /// A server cannot be paused where there are no signals.
+    #[cfg(not(unix))]
+    pub(crate) fn resume(&self) {
+        panic!("a server cannot be paused on this system")
+    }
+
+    /// Ending it by force is the closest to asking where there are no signals.
+    #[cfg(not(unix))]
+    fn terminate(&mut self) {
+        self.kill();
     }
 
     /// The end of the server's log and of what it printed, for a failure's message.
@@ -165,15 +199,16 @@ impl Drop for Process {
     }
 }
 
-/// What [`Process::signal`] can send.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Signal {
-    /// Ask it to end.
-    Terminate,
-    /// Stop it where it is: connections stay open and nothing answers.
-    Pause,
-    /// Let it go on.
-    Resume,
+/// Whether every thread of this child has stopped.
+#[cfg(unix)]
+fn is_paused(id: libc::pid_t) -> bool {
+    // SAFETY: an all-zero siginfo_t is valid, and waitid fills it; asking for stops alone never reaps the child.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+        let result = libc::waitid(libc::P_PID, id.cast_unsigned(), &raw mut info, options);
+        result == 0 && info.si_signo == libc::SIGCHLD
+    }
 }
 
 /// A port that nobody listens on; the server finds out whether that is still so.

@@ -10,7 +10,7 @@ use mongodb::Client;
 use super::builder::{Builder, Options, write_keyfile};
 use super::client::{Uri, connect, create_root, hello, wait_for};
 use super::members::Members;
-use super::process::{Process, Signal};
+use super::process::Process;
 use super::{Binary, Certificates, scratch};
 
 const NAME: &str = "rs0";
@@ -96,12 +96,12 @@ impl ReplicaSet {
 
     /// Stops a member where it is: connections stay open, nothing answers.
     pub fn pause(&self, member: usize) {
-        self.processes[member].signal(Signal::Pause);
+        self.processes[member].pause();
     }
 
     /// Lets a paused member go on.
     pub fn resume(&self, member: usize) {
-        self.processes[member].signal(Signal::Resume);
+        self.processes[member].resume();
     }
 
     /// Ends a member in order if it runs, starts it again on the same data and port, and waits until it is primary
@@ -182,9 +182,21 @@ impl ReplicaSet {
         client.database("admin").run_command(command).await.expect("the replica set begins");
         self.elect(first, &client).await;
         if let Some(auth) = &self.options.auth {
-            create_root(&client, auth).await;
+            create_root(&client, auth, self.processes.len()).await;
         }
         self.wait_until_ready().await;
+        self.checkpoint().await;
+    }
+
+    /// Servers before 6.0 that crash before their first checkpoint may forget that they belong to a set.
+    async fn checkpoint(&self) {
+        if Binary::find(&self.options.version).is_at_least(6, 0) {
+            return;
+        }
+        for member in 0..self.processes.len() {
+            let client = self.member_client(member).await;
+            client.database("admin").run_command(doc! { "fsync": 1 }).await.expect("a checkpoint");
+        }
     }
 
     /// Asks the member to stand for election instead of waiting for its timeout. The others vote once they have the

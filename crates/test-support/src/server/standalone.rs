@@ -6,7 +6,7 @@ use mongodb::Client;
 
 use super::builder::{Builder, Options};
 use super::client::{Uri, connect, create_root};
-use super::process::{Process, Signal};
+use super::process::Process;
 use super::{Binary, Certificates, scratch};
 
 /// Marks a [`Builder`] of standalone servers.
@@ -69,12 +69,12 @@ impl Server {
 
     /// Stops the server where it is: connections stay open, nothing answers.
     pub fn pause(&self) {
-        self.process.signal(Signal::Pause);
+        self.process.pause();
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
-        self.process.signal(Signal::Resume);
+        self.process.resume();
     }
 
     /// Ends the server in order if it runs, and starts it again on the same data and port.
@@ -108,7 +108,7 @@ impl Builder<Alone> {
         let process = Process::start(&binary, folder, arguments).await;
         let server = Server { process, options, certificates };
         if let Some(auth) = &server.options.auth {
-            create_root(&connect(&server.anonymous_uri()).await, auth).await;
+            create_root(&connect(&server.anonymous_uri()).await, auth, 1).await;
         }
         server
     }
