@@ -5,7 +5,7 @@ use mongoark_monitor::Record;
 use serde_json::{Value, json};
 
 /// The report of a run.
-pub fn run(command: &str, exit: Exit, result: Value, error: Option<String>, record: &Record) -> Value {
+pub fn run(command: &str, exit: Exit, result: &Value, error: Option<&str>, record: &Record) -> Value {
     json!({
         "command": command,
         "version": env!("CARGO_PKG_VERSION"),

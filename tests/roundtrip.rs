@@ -1,5 +1,5 @@
 //! Everything that a deployment can hold goes into an archive and comes back the same, byte for byte. Runs on the
-//! server version that MONGOARK_TEST_SERVER names.
+//! server version that `MONGOARK_TEST_SERVER` names.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

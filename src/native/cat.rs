@@ -1,6 +1,6 @@
 //! `mongoark cat`: the documents of one namespace, from raw bytes to text or BSON.
 
-use super::context::Context;
+use super::context::{Context, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use clap::{Args, ValueEnum};
@@ -49,7 +49,7 @@ pub async fn run(args: CatArgs, context: &Context) -> Exit {
 }
 
 async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
-    let archive = context.open(&args.file, &args.secrets, false)?;
+    let archive = open(&args.file, &args.secrets, false)?;
     context.warn_of(&archive, &args.file);
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();

@@ -50,24 +50,6 @@ impl Context {
         Self { logger, monitor, progress, stop: Stop::default(), report: output.report.clone() }
     }
 
-    /// Opens an archive for reading, asking for its secret where it needs one. A file is opened by
-    /// its index, or with `whole` from its first byte to its last.
-    pub fn open(&self, path: &Path, secrets: &SecretArgs, whole: bool) -> Result<Archive, Error> {
-        let unlock = |header: &Header| -> Result<Vec<Secret>, Error> {
-            secrets.to_open(header).map_err(|error: SecretError| Error::Secret(Box::new(error)))
-        };
-        let limits = Limits::default();
-        let archive = if is_pipe(path) {
-            let stdin: Box<dyn Read + Send> = Box::new(io::stdin());
-            Archive::open_stream(stdin, &unlock, &limits)?
-        } else if whole {
-            Archive::open_whole(path, &unlock, &limits)?
-        } else {
-            Archive::open_file(path, &unlock, &limits)?
-        };
-        Ok(archive)
-    }
-
     /// Tells what is wrong with an archive that can be read all the same.
     pub fn warn_of(&self, archive: &Archive, path: &Path) {
         for warning in archive.warnings() {
@@ -85,7 +67,7 @@ impl Context {
             self.logger.error(&chain(error));
         }
         let error = outcome.err().map(|error| chain(&error));
-        self.write_report(command, exit, result, error)
+        self.write_report(command, exit, &result, error.as_deref())
     }
 
     /// A command line that cannot be followed.
@@ -100,7 +82,7 @@ impl Context {
         Exit::Failed
     }
 
-    fn write_report(&self, command: &str, exit: Exit, result: Value, error: Option<String>) -> Exit {
+    fn write_report(&self, command: &str, exit: Exit, result: &Value, error: Option<&str>) -> Exit {
         let Some(path) = &self.report else { return exit };
         let run = report::run(command, exit, result, error, &self.monitor.record());
         match std::fs::write(path, format!("{run:#}\n")) {
@@ -111,6 +93,24 @@ impl Context {
             }
         }
     }
+}
+
+/// Opens an archive for reading, asking for its secret where it needs one. A file is opened by
+/// its index, or with `whole` from its first byte to its last.
+pub fn open(path: &Path, secrets: &SecretArgs, whole: bool) -> Result<Archive, Error> {
+    let unlock = |header: &Header| -> Result<Vec<Secret>, Error> {
+        secrets.to_open(header).map_err(|error: SecretError| Error::Secret(Box::new(error)))
+    };
+    let limits = Limits::default();
+    let archive = if is_pipe(path) {
+        let stdin: Box<dyn Read + Send> = Box::new(io::stdin());
+        Archive::open_stream(stdin, &unlock, &limits)?
+    } else if whole {
+        Archive::open_whole(path, &unlock, &limits)?
+    } else {
+        Archive::open_file(path, &unlock, &limits)?
+    };
+    Ok(archive)
 }
 
 /// An error and its causes in one line; a cause that the text before it tells already is left out.

@@ -7,7 +7,7 @@ use crate::terminal::text;
 use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Secret, WriteOptions};
-use mongoark_engine::deployment::{ConnectionString, ReadMode, ReadPreference, Source, SourceOptions};
+use mongoark_engine::deployment::{ConnectionString, ReadMode, Source, SourceOptions};
 use mongoark_engine::dump::{self, DumpOptions, DumpReport};
 use mongoark_engine::select::{Pattern, Selection};
 use mongoark_engine::{Error, Result};
@@ -136,7 +136,7 @@ fn secrets(args: &DumpArgs) -> Result<Vec<Secret>, crate::secrets::SecretError> 
 
 async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result<DumpReport> {
     let filter = args.query.as_deref().map(query).transpose()?;
-    let source_options = SourceOptions { read_preference: args.read_preference.map(ReadPreference::new) };
+    let source_options = SourceOptions { read_mode: args.read_preference };
     let source = Source::connect(&args.uri.connection_string(), &source_options).await?;
     let info = source.info();
     context.monitor.step(format!(

@@ -1,11 +1,12 @@
 //! `mongoark ls`: what an archive holds, as a table or as JSON.
 
-use super::context::Context;
+use super::context::{Context, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
 use clap::Args;
 use jiff::Timestamp;
+use mongoark_engine::catalog::Change;
 use mongoark_engine::look::{self, Listing};
 use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub async fn run(args: &LsArgs, context: &Context) -> Exit {
 }
 
 async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
-    let archive = context.open(&args.file, &args.secrets, false)?;
+    let archive = open(&args.file, &args.secrets, false)?;
     context.warn_of(&archive, &args.file);
     let listing = look::list(archive, &context.stop).await?;
     let json = as_json(&listing);
@@ -60,15 +61,13 @@ fn table(listing: &Listing) -> String {
     let mut widths: [usize; 6] = std::array::from_fn(width);
     // A longer name pushes its own row aside, not the whole table.
     widths[0] = widths[0].min(NAME_WIDTH_MAX);
-    let mut out = head(listing);
-    for row in &rows {
+    let mut lines = head(listing);
+    lines.extend(rows.iter().map(|row| {
         let [name, kind, documents, bytes, stored, indexes] = row;
         let [w0, w1, w2, w3, w4, w5] = widths;
-        out += &format!(
-            "{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}\n"
-        );
-    }
-    out
+        format!("{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}")
+    }));
+    lines.join("\n") + "\n"
 }
 
 fn kind(entry: &look::CatalogEntry) -> &'static str {
@@ -81,31 +80,24 @@ fn kind(entry: &look::CatalogEntry) -> &'static str {
     }
 }
 
-fn head(listing: &Listing) -> String {
-    let mut out = String::new();
+fn head(listing: &Listing) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(deployment) = &listing.catalog.deployment {
         let info = &deployment.info;
         let fcv = info.fcv.as_ref().map(|fcv| format!(", FCV {fcv}")).unwrap_or_default();
-        out += &format!(
-            "{}, MongoDB {}{fcv}, read from {}\n",
-            info.topology, info.server_version, info.member.address
-        );
-        out += &format!("begun {}", time(deployment.started_ms));
+        let (topology, version, member) = (&info.topology, &info.server_version, &info.member.address);
+        lines.push(format!("{topology}, MongoDB {version}{fcv}, read from {member}"));
+        lines.push(format!("begun {}", time(deployment.started_ms)));
     }
     if let Some(summary) = &listing.summary {
-        out += &format!(
-            ", ended {}, consistency: {}\n",
-            time(summary.finished_ms),
-            summary.consistency.as_str()
-        );
-        for failure in &summary.failures {
-            out += &format!("not in this archive: {failure}\n");
-        }
-        for change in &summary.changes {
-            out += &format!("changed meanwhile: {}: {}\n", change.namespace, change.what);
-        }
+        let (ended, consistency) = (time(summary.finished_ms), summary.consistency.as_str());
+        lines.push(format!("ended {ended}, consistency: {consistency}"));
+        lines.extend(summary.failures.iter().map(|failure| format!("not in this archive: {failure}")));
+        let changed = |change: &Change| format!("changed meanwhile: {}: {}", change.namespace, change.what);
+        lines.extend(summary.changes.iter().map(changed));
     }
-    out + "\n"
+    lines.push(String::new());
+    lines
 }
 
 fn time(milliseconds: i64) -> String {
@@ -146,7 +138,7 @@ fn as_json(listing: &Listing) -> Value {
             "documents": entry.documents,
             "bytes": entry.bytes,
             "storedBytes": entry.stored_bytes,
-            "uuid": entry.metadata.uuid.map(|uuid| uuid.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            "uuid": entry.metadata.uuid.map(|uuid| format!("{:032x}", u128::from_be_bytes(uuid))),
             "indexes": entry.metadata.indexes.iter().map(|index| index.get_str("name").unwrap_or_default()).collect::<Vec<_>>(),
         })
     });

@@ -1,6 +1,6 @@
 //! `mongoark restore`: flags as typed, a restore as meant.
 
-use super::context::Context;
+use super::context::{Context, open};
 use super::dump::{SelectArgs, UriArgs};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
@@ -44,7 +44,7 @@ pub struct RestoreArgs {
 /// Runs `mongoark restore`.
 pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
     // The archive is opened first: a wrong passphrase is known before a server is asked.
-    let archive = match context.open(&args.file, &args.secrets, false) {
+    let archive = match open(&args.file, &args.secrets, false) {
         Ok(archive) => archive,
         Err(error) => return context.end("restore", Err(error)),
     };

@@ -1,6 +1,6 @@
 //! `mongoark verify`: is an archive whole and true, without a server.
 
-use super::context::{Context, is_pipe};
+use super::context::{Context, is_pipe, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
@@ -37,12 +37,12 @@ pub async fn run(args: VerifyArgs, context: &Context) -> Exit {
 async fn whole(args: &VerifyArgs, context: &Context) -> Result<Value> {
     if !is_pipe(&args.file) {
         // The way a restore opens it: index, trailer and both headers.
-        let archive = context.open(&args.file, &args.secrets, false)?;
+        let archive = open(&args.file, &args.secrets, false)?;
         for damage in archive.warnings() {
             context.monitor.fail(args.file.display().to_string(), damage, 0);
         }
     }
-    let archive = context.open(&args.file, &args.secrets, true)?;
+    let archive = open(&args.file, &args.secrets, true)?;
     let report = verify::verify(archive, &context.monitor, &context.stop).await?;
     let seconds = context.monitor.record().seconds;
     context.logger.summary(&format!(

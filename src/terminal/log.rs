@@ -85,10 +85,10 @@ impl Observer for Logger {
                 self.line(Verbosity::Verbose, "info", &item.name, &message);
             }
             Notice::Warning(warning) => {
-                self.line(Verbosity::Normal, "warning", &warning.subject, &warning.message)
+                self.line(Verbosity::Normal, "warning", &warning.subject, &warning.message);
             }
             Notice::Failure(failure) => {
-                self.line(Verbosity::Quiet, "failure", &failure.subject, &failure.message)
+                self.line(Verbosity::Quiet, "failure", &failure.subject, &failure.message);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Running the program as a user would: arguments in, exit code and output back.
 
-#![expect(clippy::allow_attributes, reason = "an expectation would not hold in the files that use all of it")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;

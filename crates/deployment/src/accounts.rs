@@ -1,10 +1,11 @@
 //! Users and roles: merged into the target's own, through temporary collections, as the server's
 //! `_mergeAuthzCollections` takes them. Nobody is removed, and nobody who is there is changed.
 
-use crate::command;
-use crate::error::{Error, Result};
+use crate::command::{self, From};
+use crate::error::{Error, ErrorKind, Result, While};
 use crate::insert::Inserter;
 use crate::target::{Target, raw};
+use bson::{Document, doc};
 use mongoark_bson_bytes::{self as bytes, Builder};
 use mongoark_model::{CollectionKind, Namespace};
 use std::collections::HashMap;
@@ -25,13 +26,13 @@ impl Target {
     /// `.roles`), that the target does not have.
     pub async fn merge_accounts(&self, kind: CollectionKind, documents: &[Vec<u8>]) -> Result<AccountsMerge> {
         let mut merge = AccountsMerge::default();
-        let existing = self.accounts(kind).await?;
+        let existing = self.accounts(kind, documents).await?;
         let mut missing = Vec::new();
         for document in documents {
             let name = name_of(document)?;
             match existing.get(&name) {
                 None => missing.extend_from_slice(document),
-                Some(there) if there == document => merge.identical += 1,
+                Some(there) if is_same(document, there)? => merge.identical += 1,
                 Some(_) => merge.conflicts.push(name),
             }
         }
@@ -42,22 +43,48 @@ impl Target {
     }
 
     /// The target's users or roles by their `_id`.
-    async fn accounts(&self, kind: CollectionKind) -> Result<HashMap<String, Vec<u8>>> {
+    async fn accounts(&self, kind: CollectionKind, wanted: &[Vec<u8>]) -> Result<HashMap<String, There>> {
         let collection = if kind == CollectionKind::Users { "system.users" } else { "system.roles" };
         let mut find = Builder::new();
         find.str("find", collection);
         let action = format!("read the target's {kind}");
-        let found = command::all(&self.client.database("admin"), raw(&mut find)?, &action).await?;
-        let named = |document: bson::RawDocumentBuf| {
-            let document = document.into_bytes();
-            Ok((name_of(&document)?, document))
-        };
-        found.into_iter().map(named).collect()
+        let found =
+            command::all(&self.client.database("admin"), From::Primary, raw(&mut find)?, &action).await;
+        match found {
+            Ok(found) => {
+                let named = |document: bson::RawDocumentBuf| {
+                    let document = document.into_bytes();
+                    Ok((name_of(&document)?, There::Document(document)))
+                };
+                found.into_iter().map(named).collect()
+            }
+            // Role `restore` may not read them, but it may ask for those it names.
+            Err(error) if error.kind() == ErrorKind::Unauthorized && kind == CollectionKind::Roles => {
+                self.roles_info(wanted).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn roles_info(&self, wanted: &[Vec<u8>]) -> Result<HashMap<String, There>> {
+        let mut roles = Vec::new();
+        for document in wanted {
+            let role = decoded(document)?;
+            roles.push(doc! { "role": role.get_str("role").unwrap_or_default(), "db": role.get_str("db").unwrap_or_default() });
+        }
+        let command = doc! { "rolesInfo": roles, "showPrivileges": true };
+        let reply = self.client.database("admin").run_command(command).await;
+        let reply = reply.while_doing(|| "read the target's roles".to_owned())?;
+        let roles = reply.get_array("roles").into_iter().flatten().filter_map(bson::Bson::as_document);
+        Ok(roles
+            .filter_map(|role| Some((role.get_str("_id").ok()?.to_owned(), There::Shown(role.clone()))))
+            .collect())
     }
 
     async fn add_accounts(&self, kind: CollectionKind, documents: &[u8]) -> Result<u64> {
-        // One name a process: two restores into one deployment do not meet.
-        let temporary = Namespace::new("admin", format!("temp_mongoark_{kind}_{}", std::process::id()));
+        // The only names that role `restore` may read from (the server's built-in roles).
+        let name = if kind == CollectionKind::Users { "tempusers" } else { "temproles" };
+        let temporary = Namespace::new("admin", name);
         self.drop(&temporary).await?;
         let added = self.merge_through(kind, &temporary, documents).await;
         let dropped = self.drop(&temporary).await;
@@ -87,6 +114,31 @@ impl Target {
         self.run("admin", merge, &format!("merge {kind} into the target's own")).await?;
         Ok(outcome.inserted)
     }
+}
+
+/// An account on the target.
+enum There {
+    /// As it is stored.
+    Document(Vec<u8>),
+    /// As `rolesInfo` shows it.
+    Shown(Document),
+}
+
+/// Whether the archive's account is the one on the target. What `rolesInfo` shows has no bytes to
+/// compare: a role is its privileges and the roles it inherits from.
+fn is_same(document: &[u8], there: &There) -> Result<bool> {
+    match there {
+        There::Document(there) => Ok(there == document),
+        There::Shown(there) => {
+            let document = decoded(document)?;
+            Ok(["privileges", "roles"].iter().all(|key| document.get(key) == there.get(key)))
+        }
+    }
+}
+
+fn decoded(document: &[u8]) -> Result<Document> {
+    let action = "read users and roles";
+    Document::from_reader(document).map_err(|error| Error::reply(action, error.to_string()))
 }
 
 /// The `_id` of a user or role document: `<database>.<name>`.

@@ -1,11 +1,12 @@
 //! What a deployment holds: databases, collections with raw options, raw indexes.
 
-use crate::command;
+use crate::command::{self, From};
 use crate::error::{Error, Result};
 use crate::source::Source;
 use bson::{RawDocument, RawDocumentBuf, doc, rawdoc};
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
 use mongodb::Client;
+use std::collections::HashMap;
 
 /// Names of the databases that the user may see, in the server's order.
 pub async fn databases(source: &Source) -> Result<Vec<String>> {
@@ -14,13 +15,16 @@ pub async fn databases(source: &Source) -> Result<Vec<String>> {
 
 /// The collections of a database, without indexes, in the server's order.
 pub async fn collections(source: &Source, db: &str) -> Result<Vec<CollectionMetadata>> {
-    list_collections(&source.client, db).await
+    list_collections(&source.client, From::Pinned, db).await
 }
 
-/// One collection by name, without indexes; nothing where it does not exist.
-pub async fn collection(source: &Source, namespace: &Namespace) -> Result<Option<CollectionMetadata>> {
-    let all = list_collections(&source.client, &namespace.db).await?;
-    Ok(all.into_iter().find(|found| found.namespace == *namespace))
+/// The UUID that a namespace has now; nothing where it does not exist or has none.
+pub async fn uuid_of(source: &Source, namespace: &Namespace) -> Result<Option<[u8; 16]>> {
+    let action = format!("look for {namespace}");
+    let command =
+        rawdoc! { "listCollections": 1, "filter": { "name": namespace.collection.as_str() }, "cursor": {} };
+    let found = command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
+    Ok(found.first().and_then(|entry| uuid(entry)))
 }
 
 /// The raw indexes of a collection. A view has none; a collection that is gone by now answers
@@ -29,7 +33,7 @@ pub async fn indexes(source: &Source, metadata: &CollectionMetadata) -> Result<O
     if metadata.kind == CollectionKind::View {
         return Ok(Some(Vec::new()));
     }
-    list_indexes(&source.client, &metadata.namespace).await
+    list_indexes(&source.client, From::Pinned, &metadata.namespace).await
 }
 
 pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
@@ -41,24 +45,48 @@ pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
     Ok(databases.iter().filter_map(name).collect())
 }
 
-pub(crate) async fn list_collections(client: &Client, db: &str) -> Result<Vec<CollectionMetadata>> {
+pub(crate) async fn list_collections(
+    client: &Client,
+    from: From,
+    db: &str,
+) -> Result<Vec<CollectionMetadata>> {
     let action = format!("list the collections of database {db}");
     let command = rawdoc! { "listCollections": 1, "cursor": {} };
-    let entries = command::all(&client.database(db), command, &action).await?;
-    entries.iter().map(|entry| metadata(db, entry).map_err(|text| Error::reply(&action, text))).collect()
+    let entries = command::all(&client.database(db), from, command, &action).await?;
+    let mut collections: Vec<CollectionMetadata> = entries
+        .iter()
+        .map(|entry| metadata(db, entry).map_err(|text| Error::reply(&action, text)))
+        .collect::<Result<_>>()?;
+    name_buckets(&mut collections);
+    Ok(collections)
 }
 
 pub(crate) async fn list_indexes(
     client: &Client,
+    from: From,
     namespace: &Namespace,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
     let action = format!("list the indexes of {namespace}");
     let command = rawdoc! { "listIndexes": namespace.collection.as_str(), "cursor": {} };
-    match command::all(&client.database(&namespace.db), command, &action).await {
+    match command::all(&client.database(&namespace.db), from, command, &action).await {
         Ok(indexes) => Ok(Some(indexes)),
         Err(error) if error.is_code(26) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A time series has no UUID of its own; its buckets' tells whether it is still the same one.
+fn name_buckets(collections: &mut [CollectionMetadata]) {
+    let uuids: HashMap<Namespace, Option<[u8; 16]>> =
+        collections.iter().map(|metadata| (metadata.namespace.clone(), metadata.uuid)).collect();
+    for series in collections.iter_mut().filter(|metadata| metadata.kind == CollectionKind::TimeSeries) {
+        series.uuid = uuids.get(&series.data_namespace()).copied().flatten();
+    }
+}
+
+fn uuid(entry: &RawDocument) -> Option<[u8; 16]> {
+    let info = entry.get_document("info").ok()?;
+    info.get_binary("uuid").ok()?.bytes.try_into().ok()
 }
 
 fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String> {
@@ -75,10 +103,11 @@ fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String>
         _ => kind,
     };
     let options = entry.get_document("options").map_or_else(|_| RawDocumentBuf::new(), ToOwned::to_owned);
-    let uuid = entry
-        .get_document("info")
-        .and_then(|info| info.get_binary("uuid"))
-        .ok()
-        .and_then(|uuid| uuid.bytes.try_into().ok());
-    Ok(CollectionMetadata { namespace: Namespace::new(db, name), kind, options, uuid, indexes: Vec::new() })
+    Ok(CollectionMetadata {
+        namespace: Namespace::new(db, name),
+        kind,
+        options,
+        uuid: uuid(entry),
+        indexes: Vec::new(),
+    })
 }

@@ -2,9 +2,32 @@
 
 use crate::client::any_member;
 use crate::error::{Error, Result, While};
+use crate::patience::Patience;
 use bson::{Document, RawDocumentBuf};
 use futures_util::StreamExt;
+use mongodb::options::{ReadPreference, SelectionCriteria};
 use mongodb::{Client, Database};
+
+/// What `create` answers where the collection exists.
+const NAMESPACE_EXISTS: i32 = 48;
+
+/// Which member answers a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// Whoever the client is pinned to.
+    Pinned,
+    /// The primary: what is about to be written must be compared with what is, not with what was.
+    Primary,
+}
+
+impl From {
+    fn criteria(self) -> SelectionCriteria {
+        match self {
+            Self::Pinned => any_member(),
+            Self::Primary => SelectionCriteria::ReadPreference(ReadPreference::Primary),
+        }
+    }
+}
 
 /// Runs a command on whoever the client's pinning allows. For reads.
 pub(crate) async fn read(client: &Client, db: &str, command: Document) -> Result<Document> {
@@ -17,7 +40,8 @@ pub(crate) async fn read(client: &Client, db: &str, command: Document) -> Result
         .while_doing(|| format!("run {name} on {db}"))
 }
 
-/// Runs a command on the primary. For writes. Refuses a reply that reports a write concern error,
+/// Runs a command on the primary. For writes that may be repeated: it tries again while the
+/// connection is broken or there is no primary. Refuses a reply that reports a write concern error,
 /// which the server sends with `ok: 1`.
 pub(crate) async fn write(
     client: &Client,
@@ -25,9 +49,20 @@ pub(crate) async fn write(
     command: RawDocumentBuf,
     action: &str,
 ) -> Result<Document> {
-    let reply = client.database(db).run_raw_command(command).await.while_doing(|| action.to_owned())?;
-    write_concern_error(&reply, action)?;
-    Ok(reply)
+    let mut patience = Patience::default();
+    loop {
+        let sent =
+            client.database(db).run_raw_command(command.clone()).await.while_doing(|| action.to_owned());
+        let done = sent.and_then(|reply| write_concern_error(&reply, action).map(|()| reply));
+        match done {
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            // The first attempt went through, and its answer was lost.
+            Err(error) if error.is_code(NAMESPACE_EXISTS) && patience.was_needed() => {
+                return Ok(Document::new());
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The error that a reply's `writeConcernError` stands for.
@@ -45,13 +80,14 @@ pub(crate) fn write_concern_error(reply: &Document, action: &str) -> Result<()> 
 /// Runs a command that returns a cursor and hands each raw document to `take`.
 pub(crate) async fn each(
     db: &Database,
+    from: From,
     command: RawDocumentBuf,
     action: &str,
     mut take: impl FnMut(&bson::RawDocument) -> Result<()>,
 ) -> Result<()> {
     let mut cursor = db
         .run_raw_cursor_command(command)
-        .selection_criteria(any_member())
+        .selection_criteria(from.criteria())
         .batch()
         .await
         .while_doing(|| action.to_owned())?;
@@ -69,9 +105,14 @@ pub(crate) async fn each(
 }
 
 /// All raw documents of a command that returns a cursor. For catalogs, not for data.
-pub(crate) async fn all(db: &Database, command: RawDocumentBuf, action: &str) -> Result<Vec<RawDocumentBuf>> {
+pub(crate) async fn all(
+    db: &Database,
+    from: From,
+    command: RawDocumentBuf,
+    action: &str,
+) -> Result<Vec<RawDocumentBuf>> {
     let mut documents = Vec::new();
-    each(db, command, action, |document| {
+    each(db, from, command, action, |document| {
         documents.push(document.to_owned());
         Ok(())
     })

@@ -62,6 +62,11 @@ impl Error {
         self.code() == Some(code)
     }
 
+    /// Whether trying again may help: the connection broke, or the primary changed or shuts down.
+    pub fn is_passing(&self) -> bool {
+        self.kind == ErrorKind::Network || self.code().is_some_and(is_passing_code)
+    }
+
     pub(crate) fn reply(action: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Reply, action, message)
     }
@@ -83,6 +88,11 @@ impl Error {
     }
 }
 
+/// Codes of a server that is going away, starting, or no longer the primary.
+pub(crate) fn is_passing_code(code: i32) -> bool {
+    matches!(code, 6 | 7 | 89 | 91 | 134 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
+}
+
 /// Turns `mongodb::error::Result` into ours, naming what was being done.
 pub(crate) trait While<T> {
     fn while_doing(self, action: impl FnOnce() -> String) -> Result<T>;
@@ -100,7 +110,7 @@ fn explain(error: &DriverError) -> (ErrorKind, String) {
             ErrorKind::Unauthorized,
             format!(
                 "the user lacks a privilege ({}); give it role 'backup' to dump, 'restore' to restore",
-                command.message
+                without_command(&command.message)
             ),
         ),
         DriverErrorKind::Command(command) if command.code == 18 => {
@@ -128,6 +138,11 @@ fn explain(error: &DriverError) -> (ErrorKind, String) {
         DriverErrorKind::Bson(bson) => (ErrorKind::Reply, format!("the reply cannot be decoded: {bson}")),
         _ => (ErrorKind::Reply, error.to_string()),
     }
+}
+
+/// The server repeats the whole command it refuses, documents included; what was to be done is told already.
+fn without_command(message: &str) -> &str {
+    message.split(" to execute command").next().unwrap_or(message)
 }
 
 fn wrong_credentials(message: &str) -> String {

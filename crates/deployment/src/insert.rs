@@ -2,6 +2,7 @@
 
 use crate::command::write_concern_error;
 use crate::error::{Error, ErrorKind, Result, While};
+use crate::patience::Patience;
 use crate::settle::{self, There};
 use crate::target::{Target, raw};
 use bson::{Bson, Document, RawDocumentBuf};
@@ -9,7 +10,6 @@ use mongoark_bson_bytes as bytes;
 use mongoark_bson_bytes::Builder;
 use mongoark_model::Namespace;
 use std::collections::HashSet;
-use std::time::Duration;
 
 /// Bytes of documents in one insert command, beyond which it is sent. A command may hold 16 MiB and
 /// 16 KiB, but a larger one saves the server nothing, and the driver copies each one in flight three
@@ -20,8 +20,6 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 const BATCH_DOCUMENTS: usize = 10_000;
 /// Documents looked up at once after duplicate keys.
 const LOOKED_UP: usize = 500;
-/// How often a batch is sent again after the connection broke or the primary changed.
-const RETRIES: u32 = 6;
 
 /// A document that the server did not take.
 #[derive(Clone, Debug)]
@@ -123,20 +121,23 @@ impl Inserter {
         Ok(())
     }
 
-    /// Sends the batch until the server answers.
+    /// Sends the batch until the server answers for good. A step-down while the server waits for the
+    /// majority comes as a write concern error: what was written may be rolled back, so it is sent again.
     async fn send(&self, batch: &[&[u8]], lost: &mut bool) -> Result<Document> {
-        let mut attempt = 0;
+        let mut patience = Patience::default();
         loop {
             let database = self.target.client.database(&self.namespace.db);
             let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
-            match reply {
-                Err(error) if attempt < RETRIES && is_passing(&error) => {
-                    attempt += 1;
-                    *lost = true;
-                    tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
-                }
-                other => return other,
-            }
+            let failure = match reply {
+                Ok(reply) => match write_concern_error(&reply, &self.action()) {
+                    Err(error) if error.is_passing() => error,
+                    _ => return Ok(reply),
+                },
+                Err(error) if error.is_passing() => error,
+                Err(error) => return Err(error),
+            };
+            patience.wait(failure).await?;
+            *lost = true;
         }
     }
 
@@ -157,7 +158,7 @@ impl Inserter {
         let tried = if self.ordered { first.map_or(batch.len(), |first| first + 1) } else { batch.len() };
         let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
         outcome.inserted += (tried - refused.len()) as u64;
-        self.keep_zero_timestamps(&batch[..tried], &refused).await?;
+        self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
         write_concern_error(reply, &self.action())?;
         if self.ordered
             && lost
@@ -222,8 +223,9 @@ impl Inserter {
         match there {
             There::Same => outcome.inserted += 1,
             There::SameButTime => {
-                settle::replace(&self.target, &self.namespace, document).await?;
-                outcome.inserted += 1;
+                if self.replace(document, outcome).await? {
+                    outcome.inserted += 1;
+                }
             }
             There::Nothing | There::Other => {
                 let error = WriteError { index: 0, code: 0, message: message.to_owned() };
@@ -282,29 +284,40 @@ impl Inserter {
 
     /// The server replaces `Timestamp(0, 0)` at the top level of an inserted document by the current
     /// time. The documents that hold one are written once more, by an update that does not.
-    async fn keep_zero_timestamps(&self, batch: &[&[u8]], refused: &HashSet<usize>) -> Result<()> {
+    async fn keep_zero_timestamps(
+        &self,
+        batch: &[&[u8]],
+        refused: &HashSet<usize>,
+        outcome: &mut InsertOutcome,
+    ) -> Result<()> {
         for (place, document) in batch.iter().enumerate() {
             let has_zero = bytes::has_zero_timestamp(document)
                 .map_err(|error| Error::reply(self.action(), error.to_string()))?;
-            if has_zero && !refused.contains(&place) {
-                settle::replace(&self.target, &self.namespace, document).await?;
+            if has_zero && !refused.contains(&place) && !self.replace(document, outcome).await? {
+                outcome.inserted -= 1;
             }
         }
         Ok(())
     }
 
+    /// Puts a document in place of what the server made of it. Where the user may not, that document
+    /// alone is refused.
+    async fn replace(&self, document: &[u8], outcome: &mut InsertOutcome) -> Result<bool> {
+        match settle::replace(&self.target, &self.namespace, document).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized) => {
+                let message =
+                    format!("stored, but with the current time in place of Timestamp(0, 0): {error}");
+                outcome.rejected.push(rejected(document, &WriteError { index: 0, code: 0, message }));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn action(&self) -> String {
         format!("insert into {}", self.namespace)
     }
-}
-
-/// Whether sending again may help: the connection broke, or the primary changed or is shutting down.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Network)
-        || matches!(
-            error.code(),
-            Some(6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
-        )
 }
 
 #[derive(Clone, Debug)]

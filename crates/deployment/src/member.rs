@@ -127,7 +127,7 @@ fn reason(candidates: &[Candidate], place: usize) -> String {
     let chosen = &candidates[place];
     let seconds = lag_ms(candidates, place) / 1000;
     match (chosen.role, chosen.priority) {
-        (MemberRole::Primary, _) if candidates.len() == 1 => "the only member".to_owned(),
+        (MemberRole::Primary, _) if candidates.len() == 1 => "the only member that can be read".to_owned(),
         (MemberRole::Primary, _) => "the primary: the read preference admits no secondary".to_owned(),
         (MemberRole::Secondary, Some(priority)) => {
             format!("secondary of lowest priority ({priority}), {seconds} s behind")

@@ -20,8 +20,9 @@ const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How to choose what is read.
 #[derive(Clone, Debug, Default)]
 pub struct SourceOptions {
-    /// Overrides the connection string's read preference. Without either: secondaryPreferred.
-    pub read_preference: Option<ReadPreference>,
+    /// Overrides the mode of the connection string's read preference; its tags and staleness stay.
+    /// Without either: secondaryPreferred.
+    pub read_mode: Option<ReadMode>,
 }
 
 /// A deployment to read from, pinned to one member.
@@ -47,7 +48,8 @@ impl Source {
         let mut unknowns = Vec::new();
         let (client, member) = match &topology {
             TopologyKind::ReplicaSet(_) if driver.direct_connection != Some(true) => {
-                let preference = options.read_preference.clone().unwrap_or_else(|| preference_of(driver));
+                let mut preference = preference_of(driver);
+                preference.mode = options.read_mode.unwrap_or(preference.mode);
                 pin(&seed, &hello, uri, driver, &preference, &mut unknowns).await?
             }
             _ => {

@@ -9,7 +9,7 @@
 //! Absent: splitting of capped collections (their order is part of the data), of time series and
 //! clustered collections (their record ids are no numbers), of views, and through mongos.
 
-use crate::command;
+use crate::command::{self, From};
 use crate::error::{Error, Result};
 use crate::scan::Scan;
 use crate::source::Source;
@@ -120,7 +120,8 @@ async fn sample(source: &Source, namespace: &Namespace, size: usize) -> Result<V
         "cursor": {},
     };
     let action = format!("sample {namespace}");
-    let documents = command::all(&source.client.database(&namespace.db), command, &action).await?;
+    let documents =
+        command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
     Ok(documents.into_iter().map(bson::RawDocumentBuf::into_bytes).collect())
 }
 
@@ -133,7 +134,7 @@ async fn highest_record_id(source: &Source, namespace: &Namespace) -> Result<Opt
         "showRecordId": true,
     };
     let action = format!("find the end of {namespace}");
-    let last = command::all(&source.client.database(&namespace.db), command, &action).await?;
+    let last = command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
     Ok(last.first().and_then(|document| record_id(document)))
 }
 
@@ -167,7 +168,7 @@ async fn record_ids(
     };
     let mut found = HashMap::new();
     let action = format!("look up record ids of {namespace}");
-    command::each(&source.client.database(&namespace.db), command, &action, |document| {
+    command::each(&source.client.database(&namespace.db), From::Pinned, command, &action, |document| {
         if let (Some(record), Some((kind, value))) = (record_id(document), id_of(document.as_bytes())) {
             found.insert(key_of(kind, value), record);
         }

@@ -3,7 +3,7 @@
 
 use crate::catalog;
 use crate::client;
-use crate::command;
+use crate::command::{self, From};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source;
 use crate::uri::ConnectionString;
@@ -114,12 +114,12 @@ impl Target {
 
     /// The collections and views of a database on the target.
     pub async fn collections(&self, db: &str) -> Result<Vec<CollectionMetadata>> {
-        catalog::list_collections(&self.client, db).await
+        catalog::list_collections(&self.client, From::Primary, db).await
     }
 
     /// The raw indexes of a collection on the target; nothing where it does not exist.
     pub async fn indexes(&self, namespace: &Namespace) -> Result<Option<Vec<RawDocumentBuf>>> {
-        catalog::list_indexes(&self.client, namespace).await
+        catalog::list_indexes(&self.client, From::Primary, namespace).await
     }
 
     /// Drops a collection, view or time series; one that does not exist is no error.

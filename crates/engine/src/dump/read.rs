@@ -6,7 +6,7 @@ use crate::archive::ArchiveInput;
 use crate::catalog::Change;
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
-use mongoark_deployment::{self as deployment, ErrorKind, Scan, Source};
+use mongoark_deployment::{self as deployment, ErrorKind, Patience, Scan, Source};
 use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
@@ -128,33 +128,47 @@ async fn collection(
         return Ok(Outcome::Whole(Counts::default()));
     }
     let mut restarts = 0;
+    let mut patience = Patience::default();
     loop {
         let item = context.monitor.item(metadata.namespace.to_string(), stats.documents, stats.bytes);
         let read = documents(context, metadata, stats, stream, &item).await;
         context.monitor.finish(&item);
-        match read {
-            Ok(counts) => {
+        let error = match read {
+            Ok(Some(counts)) => {
                 context.input.stream_end(stream)?;
                 return Ok(Outcome::Whole(counts));
             }
-            Err(Error::Deployment(error)) if is_for_the_collection(&error) => {
-                context.input.retract(stream)?;
-                // A capped collection that rolled over, or a plan that was killed: from the start.
-                if matches!(error.code(), Some(136 | 175 | 43 | 237))
-                    && restarts < RESTARTS
-                    && exists(context, metadata).await?
-                {
-                    restarts += 1;
-                    context
-                        .monitor
-                        .warn(metadata.namespace.to_string(), format!("read again from its start: {error}"));
-                    continue;
-                }
+            Ok(None) => {
                 context.input.stream_end(stream)?;
-                return give_up(context, metadata, &error).await;
+                return Ok(gone(context, metadata, whereabouts(context, metadata).await?));
             }
+            Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
+        };
+        context.input.retract(stream)?;
+        if error.is_passing() {
+            // The member restarts, steps down, or the network failed: from the start, a little later.
+            context.stop.check()?;
+            patience.wait(error).await?;
+            continue;
         }
+        if !is_for_the_collection(&error) {
+            return Err(error.into());
+        }
+        let whereabouts = whereabouts(context, metadata).await?;
+        // A capped collection that rolled over, or a plan that was killed: from the start.
+        if is_lost_cursor(&error) && restarts < RESTARTS && whereabouts == Whereabouts::Here {
+            restarts += 1;
+            let message = format!("read again from its start: {error}");
+            context.monitor.warn(metadata.namespace.to_string(), message);
+            continue;
+        }
+        context.input.stream_end(stream)?;
+        if whereabouts != Whereabouts::Here && error.kind() != ErrorKind::Unauthorized {
+            return Ok(gone(context, metadata, whereabouts));
+        }
+        context.monitor.fail(metadata.namespace.to_string(), error.to_string(), 0);
+        return Ok(Outcome::Failed);
     }
 }
 
@@ -163,36 +177,78 @@ fn is_for_the_collection(error: &deployment::Error) -> bool {
     matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized | ErrorKind::Reply)
 }
 
-async fn exists(context: &Context, metadata: &CollectionMetadata) -> Result<bool> {
-    let found = deployment::catalog::collection(&context.source, &metadata.namespace).await?;
-    Ok(found.is_some_and(|found| found.uuid == metadata.uuid))
+/// `CappedPositionLost`, `QueryPlanKilled`, `CursorNotFound`, `CursorKilled`.
+fn is_lost_cursor(error: &deployment::Error) -> bool {
+    matches!(error.code(), Some(136 | 175 | 43 | 237))
 }
 
-async fn give_up(
-    context: &Context,
-    metadata: &CollectionMetadata,
-    error: &deployment::Error,
-) -> Result<Outcome> {
-    if error.kind() != ErrorKind::Unauthorized && !exists(context, metadata).await? {
-        let what = "dropped or renamed while the dump ran; its documents are not in the archive".to_owned();
-        context.monitor.warn(metadata.namespace.to_string(), what.clone());
-        return Ok(Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }));
+/// Where the collection that was planned is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Whereabouts {
+    Here,
+    Renamed(Namespace),
+    Gone,
+}
+
+/// Looks for the collection by its UUID: another one may have its name by now.
+async fn whereabouts(context: &Context, metadata: &CollectionMetadata) -> Result<Whereabouts> {
+    let mut patience = Patience::default();
+    loop {
+        match look_for(context, metadata).await {
+            Ok(found) => return Ok(found),
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            Err(error) => return Err(error.into()),
+        }
     }
-    context.monitor.fail(metadata.namespace.to_string(), error.to_string(), 0);
-    Ok(Outcome::Failed)
 }
 
+async fn look_for(context: &Context, metadata: &CollectionMetadata) -> deployment::Result<Whereabouts> {
+    let namespace = metadata.data_namespace();
+    if deployment::catalog::uuid_of(&context.source, &namespace).await? == metadata.uuid {
+        return Ok(Whereabouts::Here);
+    }
+    let all = deployment::catalog::collections(&context.source, &namespace.db).await?;
+    let renamed = all.into_iter().find(|found| metadata.uuid.is_some() && found.uuid == metadata.uuid);
+    Ok(renamed.map_or(Whereabouts::Gone, |found| Whereabouts::Renamed(found.namespace)))
+}
+
+/// A collection that is not there any more. Dropped, its documents are nowhere; renamed, they are
+/// under a name that nobody reads, and so were not carried over.
+fn gone(context: &Context, metadata: &CollectionMetadata, whereabouts: Whereabouts) -> Outcome {
+    let name = metadata.namespace.to_string();
+    let what = match whereabouts {
+        Whereabouts::Renamed(to) => {
+            let what = format!("renamed to {to} while the dump ran; its documents are not in the archive");
+            context.monitor.fail(name, what.clone(), 0);
+            what
+        }
+        Whereabouts::Gone | Whereabouts::Here => {
+            let what = "dropped while the dump ran; its documents are not in the archive".to_owned();
+            context.monitor.warn(name, what.clone());
+            what
+        }
+    };
+    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what })
+}
+
+/// Reads a collection's documents; nothing where the collection that was planned is not there.
 async fn documents(
     context: &Arc<Context>,
     metadata: &CollectionMetadata,
     stats: deployment::CollectionStats,
     stream: u32,
     item: &Item,
-) -> Result<Counts> {
+) -> Result<Option<Counts>> {
     let namespace = metadata.data_namespace();
     let batch_documents = stats.documents_in(BATCH_BYTES);
+    let scans = scans(context, metadata, &namespace, stats, batch_documents).await?;
+    // A cursor on a name that does not exist is empty, and one on a name that was given anew reads
+    // something else; neither is an error to the server.
+    if whereabouts(context, metadata).await? != Whereabouts::Here {
+        return Ok(None);
+    }
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
-    for scan in scans(context, metadata, &namespace, stats, batch_documents).await? {
+    for scan in scans {
         let (context, item) = (Arc::clone(context), item.clone());
         parts.spawn(async move { part(&context, scan, stream, &item).await });
     }
@@ -208,7 +264,7 @@ async fn documents(
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
     }
-    counts
+    counts.map(Some)
 }
 
 async fn scans(

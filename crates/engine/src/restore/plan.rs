@@ -30,7 +30,7 @@ pub(super) struct Planned {
     /// Their bytes.
     pub(super) bytes: u64,
     /// What stands there now.
-    pub(super) there: Option<CollectionKind>,
+    pub(super) there: Option<CollectionMetadata>,
     /// What happened to its documents so far.
     pub(super) tally: Arc<Mutex<Tally>>,
 }
@@ -61,7 +61,7 @@ pub(super) async fn plan(
     refuse_haystack(target, &namespaces)?;
     let there = existing(target, &namespaces).await?;
     for planned in &mut namespaces {
-        planned.there = there.get(&planned.metadata.namespace).copied();
+        planned.there = there.get(&planned.metadata.namespace).cloned();
     }
     if options.existing == Existing::Fail {
         refuse_existing(&namespaces, &there)?;
@@ -122,7 +122,7 @@ fn refuse_haystack(target: &Target, namespaces: &[Planned]) -> Result<()> {
 }
 
 /// What exists on the target under the planned names, buckets of time series included.
-async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionKind>> {
+async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionMetadata>> {
     let databases: BTreeSet<String> =
         namespaces.iter().map(|planned| planned.metadata.namespace.db.clone()).collect();
     let listed: Vec<Vec<CollectionMetadata>> = stream::iter(databases)
@@ -130,11 +130,11 @@ async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Nam
         .buffer_unordered(CREATE_JOBS)
         .try_collect()
         .await?;
-    Ok(listed.into_iter().flatten().map(|metadata| (metadata.namespace, metadata.kind)).collect())
+    Ok(listed.into_iter().flatten().map(|metadata| (metadata.namespace.clone(), metadata)).collect())
 }
 
 /// System collections are the server's or the operator's own: they are merged, not counted here.
-fn refuse_existing(namespaces: &[Planned], there: &HashMap<Namespace, CollectionKind>) -> Result<()> {
+fn refuse_existing(namespaces: &[Planned], there: &HashMap<Namespace, CollectionMetadata>) -> Result<()> {
     let mut found: Vec<&Namespace> = namespaces
         .iter()
         .filter(|planned| !is_merged_always(&planned.metadata))
@@ -164,6 +164,9 @@ pub(super) async fn create(
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Plan> {
+    if options.existing == Existing::Merge {
+        plan.namespaces.iter().for_each(|planned| tell_other_definition(planned, monitor));
+    }
     if options.existing == Existing::Drop {
         drop_existing(target, &plan, stop).await?;
     }
@@ -176,14 +179,42 @@ pub(super) async fn create(
     Ok(Plan { namespaces: created.try_collect().await? })
 }
 
+/// What exists is kept as it is when merging; where it is something else than the archive's, that is
+/// not carried over.
+fn tell_other_definition(planned: &Planned, monitor: &Monitor) {
+    let Some(there) = planned.there.as_ref().filter(|_| !is_merged_always(&planned.metadata)) else { return };
+    let (wanted, name) = (&planned.metadata, planned.metadata.namespace.to_string());
+    if there.kind != wanted.kind {
+        let message = format!("is a {} on the target, not a {}; it was kept", there.kind, wanted.kind);
+        monitor.fail(name, message, 0);
+        planned.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).refuse_all();
+    } else if !same_options(wanted.options.as_bytes(), there.options.as_bytes()) {
+        monitor.fail(name, "exists on the target with other options, which were kept", 0);
+    }
+}
+
+/// Options are the same whatever the order of their top-level fields.
+fn same_options(one: &[u8], other: &[u8]) -> bool {
+    let sorted = |options| {
+        let mut fields: Vec<(u8, Vec<u8>, Vec<u8>)> = mongoark_bson_bytes::Elements::new(options)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|field| (field.kind, field.key.to_vec(), field.value.to_vec()))
+            .collect();
+        fields.sort();
+        fields
+    };
+    sorted(one) == sorted(other)
+}
+
 /// Views first: a view that is left would show what is half restored.
 async fn drop_existing(target: &Target, plan: &Plan, stop: &Stop) -> Result<()> {
     let droppable = |planned: &&Planned| planned.there.is_some() && !is_merged_always(&planned.metadata);
-    let (views, others): (Vec<&Planned>, Vec<&Planned>) = plan
-        .namespaces
-        .iter()
-        .filter(droppable)
-        .partition(|planned| planned.there == Some(CollectionKind::View));
+    let (views, others): (Vec<&Planned>, Vec<&Planned>) =
+        plan.namespaces.iter().filter(droppable).partition(|planned| {
+            planned.there.as_ref().is_some_and(|there| there.kind == CollectionKind::View)
+        });
     for planned in views.into_iter().chain(others) {
         stop.check()?;
         target.drop(&planned.metadata.namespace).await?;
