@@ -65,7 +65,7 @@ class Bench:
         return {
             "D1": ("dump, zstd, encrypted, to a file", ours, "mongoark", p("ours.mongoark"),
                    "%s --gzip --archive=%s" % (dump, p("gzip")), "mongodump --gzip --archive", p("gzip")),
-            "D2": ("the same", ours, "mongoark", p("ours.mongoark"), pipe, "mongodump | zstd -1 | openssl", p("pipe")),
+            "D2": ("the same", ours, "mongoark", p("ours.mongoark"), pipe, "mongodump, zstd -1, openssl in a pipe", p("pipe")),
             "R1": ("restore, defaults", restore, "mongoark", None, peer, "mongorestore", None),
             "R2": ("restore, defaults", restore, "mongoark", None,
                    peer + " --numInsertionWorkersPerCollection 4", "mongorestore, 4 workers", None),
@@ -93,7 +93,7 @@ class Bench:
         sizes = [os.path.getsize(f) / 1e6 if f else None for f in (our_file, their_file)]
         for program, m, size in zip((our_name, their_name), medians, sizes):
             print("| %s | %s | %s | %.2f | %.1f | %.0f | %s |" % (name, work, program, *m, "%.0f" % size if size else "-"))
-        size = ", output %.2fx" % (sizes[0] / sizes[1]) if sizes[0] else ""
+        size = " %.2fx" % (sizes[0] / sizes[1]) if sizes[0] else " -"
         print("| %s | | ratio | **%.2fx faster** | %.2fx | %.2fx |%s |" % (
             name, medians[1][0] / medians[0][0], medians[0][1] / medians[1][1], medians[0][2] / medians[1][2], size))
         sys.stdout.flush()

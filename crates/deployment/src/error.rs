@@ -1,6 +1,7 @@
 //! Errors of this crate: what was being done, to what, why it failed, and what to do.
 
 use crate::uri::ConnectionString;
+use bson::{Document, Utf8Lossy};
 use mongodb::error::{Error as DriverError, ErrorKind as DriverErrorKind};
 
 /// A result of this crate.
@@ -60,6 +61,13 @@ impl Error {
     /// Whether the server refused with this code.
     pub fn is_code(&self, code: i32) -> bool {
         self.code() == Some(code)
+    }
+
+    /// The server's reply where it could not be decoded because its words are not UTF-8; what is
+    /// not is replaced.
+    pub(crate) fn reply_in_utf8(&self) -> Option<Document> {
+        let reply = self.source.as_ref().filter(|_| self.kind == ErrorKind::Reply)?.server_response()?;
+        Utf8Lossy::<Document>::try_from(reply.as_ref()).ok().map(|reply| reply.0)
     }
 
     /// Whether trying again may help: the connection broke, or the primary changed or shuts down.
@@ -136,7 +144,8 @@ fn explain(error: &DriverError) -> (ErrorKind, String) {
         DriverErrorKind::IncompatibleServer { message, .. } => (ErrorKind::Unsupported, message.clone()),
         DriverErrorKind::InvalidResponse { message, .. } => (ErrorKind::Reply, message.clone()),
         DriverErrorKind::Bson(bson) => (ErrorKind::Reply, format!("the reply cannot be decoded: {bson}")),
-        _ => (ErrorKind::Reply, error.to_string()),
+        // The error itself would show the server's whole reply, documents included.
+        kind => (ErrorKind::Reply, kind.to_string()),
     }
 }
 

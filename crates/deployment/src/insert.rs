@@ -106,16 +106,8 @@ impl Inserter {
         // Once an answer was lost, a duplicate may be this run's own document.
         let mut lost = false;
         while !batch.is_empty() {
-            let tried = match self.send(batch, &mut lost).await {
-                Ok(reply) => self.account(batch, &reply, lost, outcome).await?,
-                // The server has answered, but with words that are not UTF-8 (a duplicate key that
-                // is not): what is there tells what it did.
-                Err(error) if error.kind() == ErrorKind::Reply => {
-                    lost = true;
-                    self.account_unread(batch, &error, outcome).await?
-                }
-                Err(error) => return Err(error),
-            };
+            let reply = self.send(batch, &mut lost).await?;
+            let tried = self.account(batch, &reply, lost, outcome).await?;
             batch = &batch[tried..];
         }
         Ok(())
@@ -128,6 +120,8 @@ impl Inserter {
         loop {
             let database = self.target.client.database(&self.namespace.db);
             let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
+            // The key of a duplicate that is not UTF-8 stands in the reply as it is.
+            let reply = reply.or_else(|error| error.reply_in_utf8().ok_or(error));
             let failure = match reply {
                 Ok(reply) => match write_concern_error(&reply, &self.action()) {
                     Err(error) if error.is_passing() => error,
@@ -170,26 +164,6 @@ impl Inserter {
         }
         self.settle(batch, errors, lost, outcome).await?;
         Ok(tried)
-    }
-
-    /// Books a batch whose reply cannot be read; returns how many documents were tried.
-    async fn account_unread(
-        &self,
-        batch: &[&[u8]],
-        error: &Error,
-        outcome: &mut InsertOutcome,
-    ) -> Result<usize> {
-        let message = format!("refused, and {error}");
-        if self.ordered {
-            return self.account_there(batch, &message, outcome).await;
-        }
-        for some in batch.chunks(LOOKED_UP) {
-            let there = settle::look_up(&self.target, &self.namespace, some).await?;
-            for (document, there) in some.iter().zip(there) {
-                self.book(document, there, &message, outcome).await?;
-            }
-        }
-        Ok(batch.len())
     }
 
     /// Books the documents up to the last one that is there, at the least the first; in an ordered

@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn the_least_lagged_where_priorities_are_equal_or_unknown() {
         let mut members = set();
-        members.iter_mut().for_each(|m| m.priority = None);
+        for member in &mut members {
+            member.priority = None;
+        }
         let preference = ReadPreference::new(ReadMode::SecondaryPreferred);
         assert_eq!(chosen(&members, &preference).as_deref(), Some("s:1"));
         assert!(choose(&members, &preference).unwrap().1.contains("priorities unknown"));
