@@ -1,7 +1,7 @@
 //! Errors of this crate: what was being done, to what, why it failed, and what to do.
 
 use crate::uri::ConnectionString;
-use bson::{Document, Utf8Lossy};
+use bson::Document;
 use mongodb::error::{Error as DriverError, ErrorKind as DriverErrorKind};
 
 /// A result of this crate.
@@ -67,7 +67,7 @@ impl Error {
     /// not is replaced.
     pub(crate) fn reply_in_utf8(&self) -> Option<Document> {
         let reply = self.source.as_ref().filter(|_| self.kind == ErrorKind::Reply)?.server_response()?;
-        Utf8Lossy::<Document>::try_from(reply.as_ref()).ok().map(|reply| reply.0)
+        crate::reply::outcome(reply.as_bytes())
     }
 
     /// Whether trying again may help: the connection broke, or the primary changed or shuts down.

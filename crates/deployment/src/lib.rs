@@ -14,6 +14,7 @@ pub mod indexes;
 mod insert;
 mod member;
 mod patience;
+mod reply;
 mod scan;
 mod scratch;
 mod settle;
