@@ -101,37 +101,84 @@ impl Inserter {
         Ok(outcome)
     }
 
-    /// Inserts a batch. In order, the server stops at an error; what comes behind it is sent again.
-    async fn insert_batch(&self, mut batch: &[&[u8]], outcome: &mut InsertOutcome) -> Result<()> {
+    /// Inserts a batch until the server has answered for good.
+    async fn insert_batch(&self, batch: &[&[u8]], outcome: &mut InsertOutcome) -> Result<()> {
+        if self.ordered {
+            return self.insert_in_order(batch.to_vec(), outcome).await;
+        }
         // Once an answer was lost, a duplicate may be this run's own document.
         let mut lost = false;
+        let mut patience = Patience::default();
+        loop {
+            match self.send(batch).await {
+                Err(error) if error.is_passing() => {
+                    patience.wait(error).await?;
+                    lost = true;
+                }
+                reply => return self.account(batch, &reply?, lost, outcome).await.map(drop),
+            }
+        }
+    }
+
+    /// Inserts a batch in order. The server stops at an error; what comes behind it is sent again. A
+    /// document that is there already is never sent: servers up to 4.4 make room in a full capped
+    /// collection before they find the duplicate, and so lose its oldest document.
+    async fn insert_in_order(&self, mut batch: Vec<&[u8]>, outcome: &mut InsertOutcome) -> Result<()> {
+        let (mut lost, mut look) = (false, self.accept_identical);
+        let mut patience = Patience::default();
         while !batch.is_empty() {
-            let reply = self.send(batch, &mut lost).await?;
-            let tried = self.account(batch, &reply, lost, outcome).await?;
-            batch = &batch[tried..];
+            if std::mem::take(&mut look) {
+                batch = self.without_those_there(&batch, lost, outcome).await?;
+                continue;
+            }
+            match self.send(&batch).await {
+                Err(error) if error.is_passing() => {
+                    patience.wait(error).await?;
+                    (lost, look) = (true, true);
+                }
+                reply => {
+                    let tried = self.account(&batch, &reply?, lost, outcome).await?;
+                    batch.drain(..tried);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Sends the batch until the server answers for good. A step-down while the server waits for the
-    /// majority comes as a write concern error: what was written may be rolled back, so it is sent again.
-    async fn send(&self, batch: &[&[u8]], lost: &mut bool) -> Result<Document> {
-        let mut patience = Patience::default();
-        loop {
-            let database = self.target.client.database(&self.namespace.db);
-            let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
-            // The key of a duplicate that is not UTF-8 stands in the reply as it is.
-            let reply = reply.or_else(|error| error.reply_in_utf8().ok_or(error));
-            let failure = match reply {
-                Ok(reply) => match write_concern_error(&reply, &self.action()) {
-                    Err(error) if error.is_passing() => error,
-                    _ => return Ok(reply),
-                },
-                Err(error) if error.is_passing() => error,
-                Err(error) => return Err(error),
-            };
-            patience.wait(failure).await?;
-            *lost = true;
+    /// The documents of which the target has nothing under their `_id`; the others are booked.
+    async fn without_those_there<'a>(
+        &self,
+        batch: &[&'a [u8]],
+        lost: bool,
+        outcome: &mut InsertOutcome,
+    ) -> Result<Vec<&'a [u8]>> {
+        let mut missing = Vec::new();
+        for some in batch.chunks(LOOKED_UP) {
+            let there = settle::look_up(&self.target, &self.namespace, some).await?;
+            for (document, there) in some.iter().zip(there) {
+                match there {
+                    There::Nothing => missing.push(*document),
+                    There::Same if !lost => outcome.identical += 1,
+                    _ => {
+                        let message = "another document has this _id on the target";
+                        self.book(document, there, message, outcome).await?;
+                    }
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Sends the batch once. A step-down while the server waits for the majority comes as a write
+    /// concern error: what was written may be rolled back, so that is a failure that may pass.
+    async fn send(&self, batch: &[&[u8]]) -> Result<Document> {
+        let database = self.target.client.database(&self.namespace.db);
+        let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
+        // The key of a duplicate that is not UTF-8 stands in the reply as it is.
+        let reply = reply.or_else(|error| error.reply_in_utf8().ok_or(error))?;
+        match write_concern_error(&reply, &self.action()) {
+            Err(error) if error.is_passing() => Err(error),
+            _ => Ok(reply),
         }
     }
 
@@ -154,36 +201,8 @@ impl Inserter {
         outcome.inserted += (tried - refused.len()) as u64;
         self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
         write_concern_error(reply, &self.action())?;
-        if self.ordered
-            && lost
-            && let Some(first) = first
-        {
-            // One look at all the rest, instead of one command for each document that is there.
-            let known = self.account_there(&batch[first..], &errors[0].message, outcome).await?;
-            return Ok(first + known);
-        }
         self.settle(batch, errors, lost, outcome).await?;
         Ok(tried)
-    }
-
-    /// Books the documents up to the last one that is there, at the least the first; in an ordered
-    /// collection those behind it were not tried. Returns how many were booked.
-    async fn account_there(
-        &self,
-        batch: &[&[u8]],
-        message: &str,
-        outcome: &mut InsertOutcome,
-    ) -> Result<usize> {
-        let mut there = Vec::with_capacity(batch.len());
-        for some in batch.chunks(LOOKED_UP) {
-            there.extend(settle::look_up(&self.target, &self.namespace, some).await?);
-        }
-        let is_ours = |there: &There| matches!(there, There::Same | There::SameButTime);
-        let known = there.iter().rposition(is_ours).map_or(1, |last| last + 1);
-        for (document, there) in batch.iter().zip(there).take(known) {
-            self.book(document, there, message, outcome).await?;
-        }
-        Ok(known)
     }
 
     /// Books one document by what the target holds in its place.
