@@ -12,7 +12,7 @@ use mongoark_model::Namespace;
 use std::collections::HashSet;
 
 /// Bytes of documents in one insert command, beyond which it is sent. A command may hold 16 MiB and
-/// 16 KiB, but a larger one saves the server nothing, and the driver copies each one in flight three
+/// 16 KiB, but the driver copies each one in flight three
 /// times on its way.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Documents in one insert command. The server takes 100,000, but then cannot tell of their errors:
