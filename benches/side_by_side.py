@@ -6,7 +6,9 @@
 Dumps database NAME of the source with each program in turn (A B A B ..), restores it into the target, which must
 hold nothing of that name that is wanted, and prints a table of medians and their ratios. Each run is a process of its own;
 its CPU and peak memory are those the kernel reports for it. mongodump and mongorestore are those on PATH, zstd and
-openssl too. Rows: D1 D2 R1 R2; without any, all. Nothing is asserted. Needs Python 3 alone.
+openssl too. Rows: D1 D2 R1 R2 for the native commands, D3 D4 D5 P1 P2 for mongoark under the tools' names (P1 and P2 are R1 and R2 by its
+mongorestore), R4 for many small collections (database NAME should then hold such); without any, all but R4. Nothing is asserted. Needs
+Python 3 alone.
 """
 import argparse
 import os
@@ -28,6 +30,13 @@ def measure(command):
     if child.returncode != 0:
         sys.exit("failed: %s\n%s" % (command, noise.decode(errors="replace")[-2000:]))
     return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def size_mb(path):
+    """A file's size, or that of all files in a folder, in MB."""
+    if os.path.isfile(path):
+        return os.path.getsize(path) / 1e6
+    return sum(os.path.getsize(os.path.join(folder, f)) for folder, _, files in os.walk(path) for f in files) / 1e6
 
 
 def main():
@@ -62,6 +71,8 @@ class Bench:
         pipe = "%s --archive | zstd -q -T0 -1 | openssl enc -aes-256-ctr -pbkdf2 -pass file:%s > %s" % (dump, key, p("pipe"))
         restore = "%s --quiet restore --uri '%s' --key-file %s --existing drop %s" % (a.mongoark, a.target, key, p("ours.mongoark"))
         peer = "mongorestore --quiet --uri '%s' --drop --archive=%s" % (a.target, p("plain"))
+        tool = lambda command: "%s %s" % (a.mongoark, command)  # mongoark mongodump ..., mongoark mongorestore ...
+        archive, folder, packed = "%s --archive=%s", "%s --out=%s", "%s --gzip --archive=%s"
         return {
             "D1": ("dump, zstd, encrypted, to a file", ours, "mongoark", p("ours.mongoark"),
                    "%s --gzip --archive=%s" % (dump, p("gzip")), "mongodump --gzip --archive", p("gzip")),
@@ -69,11 +80,21 @@ class Bench:
             "R1": ("restore, defaults", restore, "mongoark", None, peer, "mongorestore", None),
             "R2": ("restore, defaults", restore, "mongoark", None,
                    peer + " --numInsertionWorkersPerCollection 4", "mongorestore, 4 workers", None),
+            "D3": ("--archive", tool(archive % (dump, p("a1"))), "mongoark mongodump", p("a1"),
+                   archive % (dump, p("a2")), "mongodump", p("a2")),
+            "D4": ("--out", tool(folder % (dump, p("o1"))), "mongoark mongodump", p("o1"),
+                   folder % (dump, p("o2")), "mongodump", p("o2")),
+            "D5": ("--gzip --archive", tool(packed % (dump, p("g1"))), "mongoark mongodump", p("g1"),
+                   packed % (dump, p("g2")), "mongodump", p("g2")),
+            "P1": ("--archive, defaults", tool(peer), "mongoark mongorestore", None, peer, "mongorestore", None),
+            "P2": ("--archive, defaults", tool(peer), "mongoark mongorestore", None,
+                   peer + " --numInsertionWorkersPerCollection 4", "mongorestore, 4 workers", None),
+            "R4": ("restore, defaults", restore, "mongoark", None, peer, "mongorestore", None),
         }
 
     def run(self):
-        rows = self.a.rows or ["D1", "D2", "R1", "R2"]
-        if any(row.startswith("R") for row in rows):
+        rows = self.a.rows or ["D1", "D2", "D3", "D4", "D5", "R1", "R2", "P1", "P2"]
+        if any(row[0] in "RP" for row in rows):
             measure("mongodump --quiet --uri '%s' --db %s --archive=%s" % (self.a.source, self.a.db, self.path("plain")))
             measure(self.contenders()["D1"][1])
         print(subprocess.run([self.a.mongoark, "--version"], capture_output=True, text=True).stdout.strip(), "beside",
@@ -90,7 +111,7 @@ class Bench:
             runs[0].append(measure(ours))
             runs[1].append(measure(theirs))
         medians = [[statistics.median(column) for column in zip(*side)] for side in runs]
-        sizes = [os.path.getsize(f) / 1e6 if f else None for f in (our_file, their_file)]
+        sizes = [size_mb(f) if f else None for f in (our_file, their_file)]
         for program, m, size in zip((our_name, their_name), medians, sizes):
             print("| %s | %s | %s | %.2f | %.1f | %.0f | %s |" % (name, work, program, *m, "%.0f" % size if size else "-"))
         size = " %.2fx" % (sizes[0] / sizes[1]) if sizes[0] else " -"

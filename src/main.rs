@@ -5,6 +5,8 @@
 
 mod exit;
 mod native;
+#[expect(dead_code, reason = "called under the names of the tools only")]
+mod personality;
 mod report;
 mod secrets;
 mod terminal;

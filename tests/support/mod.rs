@@ -2,6 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[cfg(unix)]
+pub mod shop;
+#[cfg(unix)]
+pub mod tools;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -13,6 +13,8 @@ use outcome::{Tests, run_tests};
 
 /// Always the same choice of crates and features, so that nothing is built twice.
 const EVERYTHING: [&str; 3] = ["--workspace", "--features", "xtask/demo"];
+/// The test files that older servers run too.
+const ON_EVERY_SERVER: [&str; 4] = ["roundtrip", "servers", "personality_goldens", "personality_forms"];
 /// The older server that CI runs the round trips on besides the default one.
 const OLDER_IN_CI: &str = "4.4.2";
 /// Seconds for each fuzz target in CI.
@@ -43,7 +45,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.must("servers", || versions.clone().try_for_each(servers::provide))?;
     steps.tests("tests", &["--no-fail-fast"], DEFAULT_VERSION);
     for version in older {
-        let arguments = ["--no-fail-fast", "--test", "roundtrip", "--test", "servers"];
+        let mut arguments = vec!["--no-fail-fast"];
+        arguments.extend(ON_EVERY_SERVER.iter().flat_map(|file| ["--test", file]));
         steps.tests(&format!("round trips on {version}"), &arguments, version);
     }
     if in_ci && fuzz::exists() {

@@ -14,6 +14,15 @@ const SIGN: u128 = 1 << 127;
 /// The text of the 16 little-endian bytes of a decimal. Coefficients that IEEE 754 calls
 /// non-canonical are zero; a NaN has neither sign nor payload.
 pub(crate) fn to_text(bytes: [u8; 16]) -> String {
+    spell(bytes, COEFFICIENT_MAX)
+}
+
+/// [`to_text`] with every digit of a coefficient that has more than the 34 that count.
+pub(crate) fn to_raw_text(bytes: [u8; 16]) -> String {
+    spell(bytes, u128::MAX)
+}
+
+fn spell(bytes: [u8; 16], coefficient_max: u128) -> String {
     let bits = u128::from_le_bytes(bytes);
     let mut out = String::new();
     match (bits >> 122) & 0x1F {
@@ -28,16 +37,16 @@ pub(crate) fn to_text(bytes: [u8; 16]) -> String {
             }
         }
     }
-    let (coefficient, exponent) = finite_parts(bits);
+    let (coefficient, exponent) = finite_parts(bits, coefficient_max);
     push_number(&coefficient.to_string(), exponent, &mut out);
     out
 }
 
-fn finite_parts(bits: u128) -> (u128, i32) {
+fn finite_parts(bits: u128, coefficient_max: u128) -> (u128, i32) {
     // With both upper bits set the exponent stands two bits lower, and the coefficient is beyond the limit.
     let (shift, coefficient) = if (bits >> 125) & 3 == 3 { (111, 0) } else { (113, bits & ((1 << 113) - 1)) };
     let biased = i32::try_from((bits >> shift) & 0x3FFF).unwrap_or(0);
-    let canonical = if coefficient > COEFFICIENT_MAX { 0 } else { coefficient };
+    let canonical = if coefficient > coefficient_max { 0 } else { coefficient };
     (canonical, biased - EXPONENT_BIAS)
 }
 

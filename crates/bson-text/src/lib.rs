@@ -5,10 +5,11 @@
 //! JSON version 2, with numbers, escapes and spacing as `mongodump` writes them into its metadata files.
 //!
 //! What text cannot carry, and so does not come back from [`parse`] as it was: bytes that are not UTF-8 (written
-//! as U+FFFD), the bits of a NaN, decimals that are not canonical, array keys other than `0`, `1`, ...,
+//! as the escape of U+FFFD), the bits of a NaN, decimals that are not canonical, array keys other than `0`, `1`, ...,
 //! and a document whose first key is a type name such as `$oid`.
 
 mod date;
+mod debug;
 mod decimal;
 mod double;
 mod error;
@@ -20,8 +21,9 @@ mod value;
 mod wrapper;
 mod write;
 
+pub use debug::{CutShort, Debug};
 pub use error::{Error, Fault, Result};
-pub use indent::indent;
+pub use indent::{Indenter, indent};
 pub use parse::parse;
 pub use write::{Format, write, write_canonical, write_relaxed, write_value};
 

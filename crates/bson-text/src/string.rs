@@ -2,28 +2,38 @@
 
 use std::fmt::Write;
 
-/// Appends `text` in quotes. Bytes that are not UTF-8 become U+FFFD, one for each broken sequence.
+/// Appends `text` in quotes. Every byte that is not UTF-8 becomes the escape of U+FFFD.
 ///
 /// Escaped are quotes, backslashes, controls, and U+2028 and U+2029, as `mongodump` does.
 pub(crate) fn push_quoted(text: &[u8], out: &mut String) {
     out.push('"');
     for chunk in text.utf8_chunks() {
         push_escaped(chunk.valid(), out);
-        if !chunk.invalid().is_empty() {
-            out.push(char::REPLACEMENT_CHARACTER);
+        for _ in chunk.invalid() {
+            out.push_str("\\ufffd");
         }
     }
     out.push('"');
 }
 
 fn push_escaped(text: &str, out: &mut String) {
-    let mut plain = 0;
-    for (at, c) in text.char_indices().filter(|(_, c)| needs_escape(*c)) {
-        out.push_str(text.get(plain..at).unwrap_or_default());
-        push_escape(c, out);
-        plain = at + c.len_utf8();
+    let (mut plain, mut from) = (0, 0);
+    while let Some(at) = text.as_bytes().iter().skip(from).position(|byte| may_escape(*byte)) {
+        let at = from + at;
+        let c = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+        from = at + c.len_utf8();
+        if needs_escape(c) {
+            out.push_str(text.get(plain..at).unwrap_or_default());
+            push_escape(c, out);
+            plain = from;
+        }
     }
     out.push_str(text.get(plain..).unwrap_or_default());
+}
+
+/// Whether a character that begins with this byte may have to be escaped.
+fn may_escape(byte: u8) -> bool {
+    matches!(byte, 0..=0x1f | b'"' | b'\\' | 0xe2)
 }
 
 fn needs_escape(c: char) -> bool {

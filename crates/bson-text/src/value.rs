@@ -25,12 +25,12 @@ pub(crate) fn push_scalar(element: &Element<'_>, format: Format, out: &mut Strin
         kind::STRING => push_quoted(text(element), out),
         kind::CODE => push_wrapped_text("code", text(element), out),
         kind::SYMBOL => push_wrapped_text("symbol", text(element), out),
-        kind::BINARY => push_binary(element, out),
+        kind::BINARY => push_binary(element, format, out),
         kind::OBJECT_ID => push_object_id(element.value, out),
-        kind::REGEX => push_regex(element.value, out),
+        kind::REGEX => push_regex(element.value, format, out),
         kind::DB_POINTER => push_db_pointer(element.value, out),
         kind::TIMESTAMP => push_timestamp(element, out),
-        kind::DECIMAL128 => push_decimal(element.value, out),
+        kind::DECIMAL128 => push_decimal(element.value, format, out),
         // Null; unknown types the walk has refused already.
         _ => out.push_str("null"),
     }
@@ -76,9 +76,11 @@ fn push_wrapped_text(name: &str, text: &[u8], out: &mut String) {
     out.push('}');
 }
 
-fn push_binary(element: &Element<'_>, out: &mut String) {
+fn push_binary(element: &Element<'_>, format: Format, out: &mut String) {
     let (subtype, stored) = element.as_binary().unwrap_or_default();
-    let bytes = if subtype == 2 { without_inner_length(stored) } else { stored };
+    // The peer takes four bytes for contents, though they say that there are none.
+    let has_length = subtype == 2 && (format != Format::Bsondump || stored.len() > 4);
+    let bytes = if has_length { without_inner_length(stored) } else { stored };
     out.push_str(r#"{"$binary":{"base64":""#);
     STANDARD.encode_string(bytes, out);
     push(out, format_args!(r#"","subType":"{subtype:02x}"}}}}"#));
@@ -100,13 +102,29 @@ fn push_object_id(id: &[u8], out: &mut String) {
     out.push_str("\"}");
 }
 
-fn push_regex(value: &[u8], out: &mut String) {
+fn push_regex(value: &[u8], format: Format, out: &mut String) {
     let mut parts = value.split(|byte| *byte == 0);
     out.push_str(r#"{"$regularExpression":{"pattern":"#);
     push_quoted(parts.next().unwrap_or_default(), out);
     out.push_str(r#","options":"#);
-    push_quoted(parts.next().unwrap_or_default(), out);
+    let options = parts.next().unwrap_or_default();
+    if format == Format::Bsondump {
+        push_quoted(sorted(options).as_bytes(), out);
+    } else {
+        push_quoted(options, out);
+    }
     out.push_str("}}");
+}
+
+/// The characters of `options` in order; each byte that is not UTF-8 is a U+FFFD.
+fn sorted(options: &[u8]) -> String {
+    let mut characters = Vec::with_capacity(options.len());
+    for chunk in options.utf8_chunks() {
+        characters.extend(chunk.valid().chars());
+        characters.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    characters.sort_unstable();
+    characters.into_iter().collect()
 }
 
 fn push_db_pointer(value: &[u8], out: &mut String) {
@@ -124,7 +142,8 @@ fn push_timestamp(element: &Element<'_>, out: &mut String) {
     push(out, format_args!(r#"{{"$timestamp":{{"t":{seconds},"i":{increment}}}}}"#));
 }
 
-fn push_decimal(value: &[u8], out: &mut String) {
-    let text = value.first_chunk().map(|bytes| decimal::to_text(*bytes)).unwrap_or_default();
+fn push_decimal(value: &[u8], format: Format, out: &mut String) {
+    let spell = if format == Format::Bsondump { decimal::to_raw_text } else { decimal::to_text };
+    let text = value.first_chunk().map(|bytes| spell(*bytes)).unwrap_or_default();
     push(out, format_args!(r#"{{"$numberDecimal":"{text}"}}"#));
 }

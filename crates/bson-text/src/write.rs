@@ -7,11 +7,15 @@ use crate::error::Result;
 use crate::string::push_quoted;
 use crate::value::push_scalar;
 
-/// The two formats of Extended JSON.
+/// How Extended JSON is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Every type is named; what is written can be read back as it was.
     Canonical,
+    /// What `bsondump` prints: canonical, but the options of a regular expression stand in alphabetical order,
+    /// a decimal whose coefficient is too large keeps its digits, where IEEE 754 makes it zero, and an empty
+    /// binary of subtype 2 shows its inner length.
+    Bsondump,
     /// Numbers, and dates from 1970 to 9999, as people read them; the type of a number is lost.
     Relaxed,
 }

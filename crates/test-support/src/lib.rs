@@ -6,6 +6,7 @@
 //! - [`server`] starts standalone servers and replica sets on free loopback ports and ends them again.
 //! - [`fault`] makes a server or a disk fail at a chosen moment.
 //! - [`corpus`] loads data, [`compare`] finds what differs between two deployments.
+//! - [`golden`] has dumps that mongodump made, and tells whether a deployment holds what they must restore to.
 //!
 //! Everything here panics when it cannot do its work: a test that needs a server and finds none fails, and the
 //! message says what to run. Nothing skips itself.
@@ -22,6 +23,8 @@ pub mod compare;
 pub mod corpus;
 #[cfg(feature = "servers")]
 pub mod fault;
+#[cfg(feature = "servers")]
+pub mod golden;
 #[cfg(feature = "servers")]
 pub mod server;
 

@@ -35,6 +35,14 @@ impl Fields {
         self.0.contains_key(name)
     }
 
+    /// Name and last value of each field, in the order of the names.
+    pub(crate) fn last_values(&self) -> impl Iterator<Item = (&str, Element<'_>)> {
+        self.0.iter().filter_map(|(name, values)| {
+            let (kind, value) = values.last()?;
+            Some((name.as_str(), Element { kind: *kind, key: name.as_bytes(), value, offset: 0 }))
+        })
+    }
+
     pub(super) fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
@@ -107,7 +115,7 @@ fn shown(values: &[Value]) -> String {
 }
 
 /// A value as canonical Extended JSON.
-pub(super) fn value_text(kind: u8, value: &[u8]) -> String {
+pub(crate) fn value_text(kind: u8, value: &[u8]) -> String {
     let mut text = Vec::new();
     let element = Element { kind, key: &[], value, offset: 0 };
     match write_value(&element, Format::Canonical, &mut text) {

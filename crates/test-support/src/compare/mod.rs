@@ -11,8 +11,8 @@
 mod accounts;
 mod capture;
 mod difference;
-mod fields;
-mod reading;
+pub(crate) mod fields;
+pub(crate) mod reading;
 
 use std::collections::BTreeMap;
 

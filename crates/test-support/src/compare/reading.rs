@@ -34,7 +34,7 @@ pub(super) fn at(what: impl Into<String>) -> impl FnOnce(mongodb::error::Error) 
 }
 
 /// Hands each raw document that a command's cursor gives to `each`, in order.
-pub(super) async fn for_each(
+pub(crate) async fn for_each(
     client: &Client,
     database: &str,
     command: Vec<u8>,
