@@ -15,6 +15,7 @@ pub mod mongorestore;
 mod pool;
 pub mod reading;
 pub mod rename;
+pub mod replay;
 pub mod restore;
 pub mod select;
 mod stop;

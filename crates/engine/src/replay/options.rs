@@ -1,0 +1,41 @@
+//! What a replay is told, and what it tells.
+
+use mongoark_model::{Namespace, Timestamp};
+use std::collections::HashMap;
+
+/// How to replay.
+#[derive(Clone, Debug, Default)]
+pub struct ReplayOptions {
+    /// The first time that is not replayed any more (exclusive); all of the oplog where none is given.
+    pub limit: Option<Timestamp>,
+    /// Whether collections keep the UUIDs of the entries. The target's collections must have them.
+    pub preserve_uuids: bool,
+    /// Whether validators are passed by.
+    pub bypass_validation: bool,
+    /// Up to this time (inclusive) the data that was restored may be younger than the entries: an update
+    /// of a document that is not there is no error. Nothing means: the whole oplog.
+    pub overlap_until: Option<Timestamp>,
+    /// Up to this time (inclusive) a transaction may be committed whose beginning is not in the oplog: its
+    /// changes are in the data already. Later ones are an error.
+    pub committed_until: Option<Timestamp>,
+    /// Whether entries at or before the time of the one before them are repetitions, to be passed over.
+    /// For oplogs that are put together from pieces which overlap.
+    pub skip_repeated: bool,
+    /// The UUIDs that the restored collections had where the oplog comes from, as far as they are known.
+    /// They tell a collection from another one of the same name, where a collection was renamed.
+    pub origins: HashMap<[u8; 16], Namespace>,
+}
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Entries applied, counted as mongorestore does: the operations of a transaction one by one, commands
+    /// that only edit the index catalog too, bookkeeping and no-ops not.
+    pub applied: u64,
+    /// Entries passed over: no-ops, bookkeeping of the server, namespaces that are not restored.
+    pub skipped: u64,
+    /// Transactions that were not committed by the end of the oplog; nothing of them was applied.
+    pub unfinished: u64,
+    /// The time of the last entry that was looked at.
+    pub last: Option<Timestamp>,
+}
