@@ -23,6 +23,22 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A file or a pipe could not be written.
+    #[error("cannot write {what}: {source}")]
+    Write {
+        /// The file, or what else takes the bytes.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A collection's definition cannot be written in mongodump's format.
+    #[error("cannot write the metadata of {namespace}: {source}")]
+    Metadata {
+        /// The collection.
+        namespace: String,
+        /// Why.
+        source: mongoark_dump_format::Error,
+    },
     /// An archive's catalog is not what this version writes.
     #[error("the archive's catalog is not valid: {0}")]
     Catalog(String),
