@@ -39,6 +39,27 @@ pub enum Error {
         /// Why.
         source: mongoark_dump_format::Error,
     },
+    /// A dump of mongodump is damaged.
+    #[error("{location}: {source}")]
+    Dump {
+        /// The file or archive.
+        location: String,
+        /// What is wrong, and where.
+        source: mongoark_dump_format::Error,
+    },
+    /// What a dump or a target does not allow; the text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// A collection that could not be restored.
+    #[error("{namespace}: {action}: {source}")]
+    Restoring {
+        /// The collection, as the tools name it.
+        namespace: String,
+        /// What was being done.
+        action: String,
+        /// Why it failed.
+        source: Box<Error>,
+    },
     /// An archive's catalog is not what this version writes.
     #[error("the archive's catalog is not valid: {0}")]
     Catalog(String),
@@ -75,7 +96,11 @@ pub enum Error {
 impl Error {
     /// Whether this only follows from another part's failure.
     pub(crate) fn is_consequence(&self) -> bool {
-        matches!(self, Self::PipelineClosed(_))
+        match self {
+            Self::PipelineClosed(_) => true,
+            Self::Restoring { source, .. } => source.is_consequence(),
+            _ => false,
+        }
     }
 }
 

@@ -1,44 +1,25 @@
 //! A dump that mongodump made, opened for reading without a server: a folder, one file, an archive, a
 //! pipe. First what it holds ([`DumpInput::entries`], [`DumpInput::metadata`]), then the documents
-//! ([`DumpInput::read`]): each collection's in whole-document batches, several collections at once, and as
-//! much memory as its budget allows, whatever the mixture in an archive.
+//! ([`DumpInput::read`]): each collection's in batches of whole documents, several collections at once, and no
+//! more memory than a budget allows, whatever the mixture in an archive.
+
+mod archive;
+mod feed;
+mod files;
+mod folder;
+mod place;
+
+pub use feed::{Batch, Documents, Feed};
+pub use place::Place;
 
 use crate::{Error, Result, Stop};
+use files::Source;
 use mongoark_dump_format::Metadata;
 use mongoark_model::Namespace;
 use std::io::Read;
-use std::path::PathBuf;
 
-/// Where a dump is.
-pub enum Place {
-    /// The folder that `mongodump --out` made: a folder a database, perhaps `oplog.bson` and `prelude.json`.
-    Folder(PathBuf),
-    /// The folder of one database, whatever its name; read as this database.
-    Database {
-        /// The folder.
-        path: PathBuf,
-        /// The database.
-        db: String,
-    },
-    /// A `.bson` file; read as this collection, with the metadata beside it.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The collection.
-        namespace: Namespace,
-    },
-    /// Documents from a pipe; read as this collection, without metadata.
-    Documents {
-        /// The pipe.
-        reader: Box<dyn Read + Send>,
-        /// The collection.
-        namespace: Namespace,
-    },
-    /// A file that `mongodump --archive` made, or the folder that holds it as `archive` or `archive.gz`.
-    Archive(PathBuf),
-    /// An archive from a pipe.
-    ArchiveStream(Box<dyn Read + Send>),
-}
+/// Bytes of small collections that are read whole, such as the one that tells the version of accounts.
+const WHOLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// One collection, view, time series, or other thing with documents, that the dump holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +36,57 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// Where the documents and the metadata are.
+enum Body {
+    /// Files, in the order of the entries.
+    Files(Vec<folder::Files>),
+    /// The one entry's documents.
+    Pipe(Box<dyn Read + Send>),
+    Archive(archive::Body),
+}
+
 /// A dump whose contents are known.
 pub struct DumpInput {
     entries: Vec<Entry>,
+    body: Body,
+    gzip: bool,
+    server_version: Option<String>,
+    unknown: Vec<String>,
 }
 
 impl DumpInput {
-    /// Opens a dump and finds out what it holds; `gzip` says that `--gzip` was given.
-    pub fn open(_place: Place, _gzip: bool) -> Result<Self> {
-        todo!()
+    /// Opens a dump and finds out what it holds; `gzip` says that it was made with `--gzip`. Blocks while the
+    /// beginning of a pipe comes.
+    ///
+    /// # Errors
+    /// What cannot be read, or is no dump, with the file's name.
+    pub fn open(place: Place, gzip: bool) -> Result<Self> {
+        match place {
+            Place::Folder(path) => Self::of_folder(folder::whole(&path, gzip)?, gzip),
+            Place::Database { path, db } => Self::of_folder(folder::database(&path, &db, gzip)?, gzip),
+            Place::File { path, namespace } => Self::of_folder(folder::file(&path, namespace, gzip)?, gzip),
+            Place::Documents { reader, namespace } => Ok(Self::of_pipe(reader, namespace, gzip)),
+            Place::Archive(path) => Self::of_archive(archive::open(&path, gzip)?, gzip),
+            Place::ArchiveStream(reader) => Self::of_archive(archive::open_stream(reader, gzip)?, gzip),
+        }
+    }
+
+    fn of_folder(found: folder::Found, gzip: bool) -> Result<Self> {
+        let server_version = folder::prelude(&found.root, gzip)?.map(|prelude| prelude.server_version);
+        let (entries, files) = found.entries.into_iter().unzip();
+        Ok(Self { entries, body: Body::Files(files), gzip, server_version, unknown: found.unknown })
+    }
+
+    fn of_pipe(reader: Box<dyn Read + Send>, namespace: Namespace, gzip: bool) -> Self {
+        let data = Some("-".to_owned());
+        let entry = Entry { namespace, is_buckets: false, data, metadata: None, bytes: 0 };
+        let (entries, unknown) = (vec![entry], Vec::new());
+        Self { entries, body: Body::Pipe(reader), gzip, server_version: None, unknown }
+    }
+
+    fn of_archive((entries, body): (Vec<Entry>, archive::Body), gzip: bool) -> Result<Self> {
+        let server_version = Some(body.header().server_version.clone());
+        Ok(Self { entries, body: Body::Archive(body), gzip, server_version, unknown: Vec::new() })
     }
 
     /// What it holds, in the order of the folder or archive.
@@ -73,80 +96,74 @@ impl DumpInput {
 
     /// The version of the server that was dumped, where the dump tells.
     pub fn server_version(&self) -> Option<&str> {
-        todo!()
+        self.server_version.as_deref()
     }
 
-    /// How many collections the archive's writer read at once; none in a folder.
-    pub fn concurrent_collections(&self) -> Option<i32> {
-        todo!()
+    /// The header of an archive; none of other forms.
+    pub fn archive_header(&self) -> Option<&mongoark_dump_format::archive::ArchiveHeader> {
+        match &self.body {
+            Body::Archive(body) => Some(body.header()),
+            Body::Files(_) | Body::Pipe(_) => None,
+        }
     }
 
-    /// Files and folders that are no part of a dump, for messages.
+    /// Files and folders that are no part of a dump: messages in mongorestore's words.
     pub fn unknown(&self) -> &[String] {
-        todo!()
+        &self.unknown
     }
 
     /// The metadata of an entry; none where the dump has none.
     ///
     /// # Errors
     /// Metadata that cannot be read, with the file's name.
-    pub fn metadata(&self, _entry: usize) -> Result<Option<Metadata>> {
-        todo!()
+    pub fn metadata(&self, entry: usize) -> Result<Option<Metadata>> {
+        let location = self.entries.get(entry).and_then(|entry| entry.metadata.clone());
+        let Some(location) = location else { return Ok(None) };
+        let text = match &self.body {
+            Body::Files(files) => match files.get(entry).and_then(|files| files.metadata.as_ref()) {
+                Some(path) => files::text(path, self.gzip, Metadata::TEXT_BYTES_MAX)?,
+                None => return Ok(None),
+            },
+            Body::Archive(body) => body.metadata(entry).to_vec(),
+            Body::Pipe(_) => return Ok(None),
+        };
+        Metadata::parse(&text).map(Some).map_err(|source| Error::Dump { location, source })
+    }
+
+    /// All documents of a small entry, one behind the other; none in an archive or a pipe, which only come in order.
+    ///
+    /// # Errors
+    /// Damage, or more than 64 MiB.
+    pub fn whole(&self, entry: usize) -> Result<Option<Vec<u8>>> {
+        let Body::Files(files) = &self.body else { return Ok(None) };
+        let Some(path) = files.get(entry).and_then(|files| files.data.as_ref()) else { return Ok(None) };
+        let mut documents = Source::open(path, self.gzip)?;
+        let mut out = Vec::new();
+        while documents.read(&mut out)? > 0 {
+            if out.len() as u64 > WHOLE_BYTES_MAX {
+                let location = path.display();
+                return Err(Error::Refused(format!("{location} has more than {WHOLE_BYTES_MAX} bytes")));
+            }
+        }
+        Ok(Some(out))
     }
 
     /// Begins to read the documents of these entries, in this order where the form allows a choice, at most
     /// `slots` collections at once where it does. The rest of an archive is read, checked and passed over.
-    pub fn read(self, _wanted: &[usize], _slots: usize, _stop: &Stop) -> Feed {
-        todo!()
-    }
-}
-
-/// Collections as their documents come. Whoever takes one from [`Self::next`] must read it to its end, and go on
-/// calling `next` meanwhile: an archive has its collections mixed.
-pub struct Feed {
-    queue: async_channel::Receiver<Result<Documents>>,
-}
-
-impl Feed {
-    /// The next collection that has documents, or has ended without any; none when all have come, and an
-    /// archive was found whole to its last byte.
     ///
-    /// # Errors
-    /// Damage, with file and offset.
-    pub async fn next(&mut self) -> Result<Option<Documents>> {
-        self.queue.recv().await.ok().transpose()
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn read(self, wanted: &[usize], slots: usize, stop: &Stop) -> Feed {
+        match self.body {
+            Body::Files(files) => feed::of_files(files, wanted, slots, self.gzip, stop),
+            Body::Pipe(reader) => feed::of_pipe(reader, wanted, self.gzip, stop),
+            Body::Archive(body) => feed::of_archive(body, wanted, stop),
+        }
     }
 }
 
-/// The documents of one entry, in order.
-pub struct Documents {
-    entry: usize,
-    queue: async_channel::Receiver<Result<Batch>>,
-}
-
-impl Documents {
-    /// Which of [`DumpInput::entries`].
-    pub fn entry(&self) -> usize {
-        self.entry
+impl std::fmt::Debug for DumpInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DumpInput").field("entries", &self.entries).finish_non_exhaustive()
     }
-
-    /// The next batch; none at the end of the collection.
-    ///
-    /// # Errors
-    /// Damage in the collection's own file. In an archive [`Error::PipelineClosed`]; [`Feed::next`] tells why.
-    pub async fn next(&mut self) -> Result<Option<Batch>> {
-        self.queue
-            .recv()
-            .await
-            .map_err(|_| Error::PipelineClosed("the dump's reader"))
-            .and_then(|batch| batch.map(Some))
-    }
-}
-
-/// Whole documents.
-pub struct Batch {
-    /// Their bytes, one behind the other.
-    pub bytes: Vec<u8>,
-    /// How many.
-    pub documents: u32,
 }
