@@ -6,8 +6,10 @@ use crate::{Error, Result};
 use mongoark_bson_bytes::{DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MIN};
 use std::io::Read;
 
-/// Bytes of the longest prelude that is read: metadata of a million collections.
+/// Bytes of the longest prelude that is read, 256 for each entry besides its own: metadata of a million collections.
 pub const PRELUDE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// What an entry takes in memory beyond its text, so that many small ones count, too.
+const ENTRY_OVERHEAD_BYTES: u64 = 256;
 /// Bytes of the longest entry that mongorestore reads.
 const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -51,7 +53,7 @@ impl ArchivePrelude {
     /// Another magic, an end before the terminator, an entry that is no document or has a field of another
     /// type, more than [`PRELUDE_BYTES_MAX`]. A `server_version` that cannot be understood is no error here.
     pub fn read<R: Read>(reader: &mut R) -> Result<Self> {
-        let mut input = Unbuffered { reader, offset: 0 };
+        let mut input = Unbuffered { reader, offset: 0, entries: 0 };
         let magic = input.word()?;
         if magic.as_deref() != Some(&MAGIC) {
             return Err(Error::NoArchive { found: magic.unwrap_or_default() });
@@ -71,6 +73,7 @@ impl ArchivePrelude {
 struct Unbuffered<'a, R> {
     reader: &'a mut R,
     offset: u64,
+    entries: u64,
 }
 
 impl<R: Read> Unbuffered<'_, R> {
@@ -97,7 +100,9 @@ impl<R: Read> Unbuffered<'_, R> {
         if !(DOCUMENT_BYTES_MIN..=DOCUMENT_BYTES_MAX).contains(&len) {
             return Err(Error::Length { offset, stated, bytes_max: DOCUMENT_BYTES_MAX });
         }
-        if offset.saturating_add(len as u64) > PRELUDE_BYTES_MAX as u64 {
+        self.entries += 1;
+        let bytes = offset.saturating_add(len as u64).saturating_add(self.entries * ENTRY_OVERHEAD_BYTES);
+        if bytes > PRELUDE_BYTES_MAX as u64 {
             return Err(Error::PreludeTooLarge { offset, bytes_max: PRELUDE_BYTES_MAX });
         }
         self.fill(&mut document, len)?;
