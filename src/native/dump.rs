@@ -136,7 +136,7 @@ fn secrets(args: &DumpArgs) -> Result<Vec<Secret>, crate::secrets::SecretError> 
 
 async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result<DumpReport> {
     let filter = args.query.as_deref().map(query).transpose()?;
-    let source_options = SourceOptions { read_mode: args.read_preference };
+    let source_options = SourceOptions { read_mode: args.read_preference, ..SourceOptions::default() };
     let source = Source::connect(&args.uri.connection_string(), &source_options).await?;
     let info = source.info();
     context.monitor.step(format!(

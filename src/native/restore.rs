@@ -27,8 +27,9 @@ pub struct RestoreArgs {
     #[arg(long, default_value = "fail", value_name = "WHAT")]
     existing: Existing,
     /// What each write must reach: majority, a number of members, or a name; always journaled
-    #[arg(long, default_value = "majority", value_name = "W")]
-    write_concern: WriteConcern,
+    /// [default: the connection string's, else majority]
+    #[arg(long, value_name = "W")]
+    write_concern: Option<WriteConcern>,
     #[command(flatten)]
     secrets: SecretArgs,
     /// Say what would be restored, and write nothing

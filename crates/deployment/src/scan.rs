@@ -72,7 +72,7 @@ impl Scan {
         }
         let Some(raw) = self.cursor.next().await else { return Ok(None) };
         let raw = raw.while_doing(|| format!("read {}", self.namespace))?;
-        let mut batch = Batch { raw, keep: usize::MAX };
+        let mut batch = Batch::whole(raw);
         if let Some(bound) = self.bound {
             self.stop_at(bound, &mut batch).await?;
         }
@@ -96,6 +96,11 @@ impl Scan {
 }
 
 impl Batch {
+    /// All documents of a reply.
+    pub(crate) fn whole(raw: RawBatch) -> Self {
+        Self { raw, keep: usize::MAX }
+    }
+
     /// The raw documents, each checked to lie within the reply.
     pub fn documents(&self) -> Result<Documents<'_>> {
         let array = self.raw.doc_slices().while_doing(|| "read a batch".to_owned())?;

@@ -1,8 +1,9 @@
 //! The side that is read: finds out the deployment's shape, chooses a member, and pins a client
 //! to it for the whole run.
 
-use crate::client;
 use crate::command;
+use crate::connection::Connection;
+use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
 use crate::uri::ConnectionString;
@@ -10,7 +11,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use mongoark_model::{DeploymentInfo, MemberChoice, TopologyKind};
 use mongodb::Client;
-use mongodb::options::ClientOptions;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -18,11 +18,21 @@ use std::time::Duration;
 const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to choose what is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SourceOptions {
-    /// Overrides the mode of the connection string's read preference; its tags and staleness stay.
-    /// Without either: secondaryPreferred.
+    /// In place of the connection string's read preference.
+    pub read_preference: Option<ReadPreference>,
+    /// Overrides the mode of whichever read preference there is; its tags and staleness stay.
     pub read_mode: Option<ReadMode>,
+    /// The mode where nothing says one.
+    pub otherwise: ReadMode,
+}
+
+impl Default for SourceOptions {
+    /// secondaryPreferred, unless the connection string says something else.
+    fn default() -> Self {
+        Self { read_preference: None, read_mode: None, otherwise: ReadMode::SecondaryPreferred }
+    }
 }
 
 /// A deployment to read from, pinned to one member.
@@ -37,23 +47,26 @@ pub struct Source {
 impl Source {
     /// Connects, learns the topology and pins a member.
     pub async fn connect(uri: &ConnectionString, options: &SourceOptions) -> Result<Self> {
-        let client_options = client::options(uri).await?;
-        Self::open(uri, options, &client_options).await.map_err(|error| error.redacted(uri))
+        Self::through(&Connection::new(&ConnectionOptions::native(uri)).await?, options).await
     }
 
-    async fn open(uri: &ConnectionString, options: &SourceOptions, driver: &ClientOptions) -> Result<Self> {
-        let seed = client::connect(driver.clone(), uri)?;
+    /// Learns the topology and pins a member.
+    pub async fn through(connection: &Connection, options: &SourceOptions) -> Result<Self> {
+        Self::open(connection, options).await.map_err(|error| connection.redacted(error))
+    }
+
+    async fn open(connection: &Connection, options: &SourceOptions) -> Result<Self> {
+        let seed = connection.client()?;
         let hello = hello(&seed).await?;
         let topology = topology(&hello);
         let mut unknowns = Vec::new();
         let (client, member) = match &topology {
-            TopologyKind::ReplicaSet(_) if driver.direct_connection != Some(true) => {
-                let mut preference = preference_of(driver);
-                preference.mode = options.read_mode.unwrap_or(preference.mode);
-                pin(&seed, &hello, uri, driver, &preference, &mut unknowns).await?
+            TopologyKind::ReplicaSet(_) if !connection.is_direct() => {
+                let preference = preference(connection, options);
+                pin(&seed, &hello, connection, &preference, &mut unknowns).await?
             }
             _ => {
-                let address = hello.get_str("me").map_or_else(|_| first_host(driver), ToOwned::to_owned);
+                let address = hello.get_str("me").map_or_else(|_| connection.first_host(), ToOwned::to_owned);
                 (seed, MemberChoice { address, reason: "the server of the connection string".to_owned() })
             }
         };
@@ -85,22 +98,24 @@ pub(crate) fn topology(hello: &Document) -> TopologyKind {
     }
 }
 
-fn first_host(options: &ClientOptions) -> String {
-    options.hosts.first().map(ToString::to_string).unwrap_or_default()
+fn preference(connection: &Connection, options: &SourceOptions) -> ReadPreference {
+    let stated = options.read_preference.clone().or_else(|| connection.read_preference());
+    let mut preference = stated.unwrap_or_else(|| ReadPreference::new(options.otherwise));
+    preference.mode = options.read_mode.unwrap_or(preference.mode);
+    preference
 }
 
 /// Asks every member how it is, chooses one, and connects to it alone.
 async fn pin(
     seed: &Client,
     hello: &Document,
-    uri: &ConnectionString,
-    driver: &ClientOptions,
+    connection: &Connection,
     preference: &ReadPreference,
     unknowns: &mut Vec<String>,
 ) -> Result<(Client, MemberChoice)> {
     let priorities = priorities(seed, unknowns).await;
     let addresses = addresses(hello);
-    let answers = join_all(addresses.iter().map(|address| ask(address, uri, driver))).await;
+    let answers = join_all(addresses.iter().map(|address| ask(address, connection))).await;
     let mut candidates = Vec::new();
     for (address, answer) in addresses.iter().zip(answers) {
         match answer {
@@ -111,7 +126,7 @@ async fn pin(
     let (place, reason) = choose(&candidates, preference)
         .map_err(|refusal| Error::new(ErrorKind::Unreachable, "choose a member to read", refusal))?;
     let address = candidates[place].address.clone();
-    let client = client::direct(driver, &address, uri)?;
+    let client = connection.direct_client(&address, None)?;
     Ok((client, MemberChoice { address, reason }))
 }
 
@@ -125,10 +140,8 @@ fn addresses(hello: &Document) -> Vec<String> {
         .collect()
 }
 
-async fn ask(address: &str, uri: &ConnectionString, driver: &ClientOptions) -> Result<Document> {
-    let mut options = driver.clone();
-    options.server_selection_timeout = Some(MEMBER_TIMEOUT);
-    hello(&client::direct(&options, address, uri)?).await
+async fn ask(address: &str, connection: &Connection) -> Result<Document> {
+    hello(&connection.direct_client(address, Some(MEMBER_TIMEOUT))?).await
 }
 
 fn candidate(address: &str, hello: &Document, priority: Option<f64>) -> Option<Candidate> {
@@ -208,26 +221,4 @@ async fn fcv(client: &Client) -> Result<Option<String>> {
     let reply = command::read(client, "admin", command).await?;
     let fcv = reply.get_document("featureCompatibilityVersion").and_then(|fcv| fcv.get_str("version"));
     Ok(fcv.ok().map(ToOwned::to_owned))
-}
-
-/// The connection string's read preference; secondaryPreferred where it has none.
-fn preference_of(options: &ClientOptions) -> ReadPreference {
-    use mongodb::options::{ReadPreference as Driver, SelectionCriteria};
-    let Some(SelectionCriteria::ReadPreference(preference)) = &options.selection_criteria else {
-        return ReadPreference::new(ReadMode::SecondaryPreferred);
-    };
-    let (mode, options) = match preference {
-        Driver::Primary => (ReadMode::Primary, None),
-        Driver::PrimaryPreferred { options } => (ReadMode::PrimaryPreferred, options.as_ref()),
-        Driver::Secondary { options } => (ReadMode::Secondary, options.as_ref()),
-        Driver::SecondaryPreferred { options } => (ReadMode::SecondaryPreferred, options.as_ref()),
-        Driver::Nearest { options } => (ReadMode::Nearest, options.as_ref()),
-        _ => (ReadMode::SecondaryPreferred, None),
-    };
-    let tag_sets = options.and_then(|options| options.tag_sets.clone()).unwrap_or_default();
-    ReadPreference {
-        mode,
-        tag_sets: tag_sets.into_iter().map(|tags| tags.into_iter().collect()).collect(),
-        max_staleness: options.and_then(|options| options.max_staleness),
-    }
 }

@@ -2,71 +2,24 @@
 //! write and every command of a restore carries.
 
 use crate::catalog;
-use crate::client;
 use crate::command::{self, From};
+use crate::connection::Connection;
+use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source;
 use crate::uri::ConnectionString;
+use crate::write_concern::{Acknowledgment, UNACKNOWLEDGED, WriteConcern};
 use bson::RawDocumentBuf;
 use mongoark_bson_bytes::Builder;
 use mongoark_model::{CollectionMetadata, Namespace, TopologyKind};
 use mongodb::Client;
-use std::fmt;
-use std::str::FromStr;
-
-/// What a write must reach before the server acknowledges it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WriteConcern {
-    /// `majority`, a number of members, or the name of a write concern the set defines.
-    pub w: String,
-    /// Whether it must be in the journal.
-    pub journal: bool,
-}
-
-impl Default for WriteConcern {
-    /// `{w: "majority", j: true}`: what was acknowledged outlives the loss of any minority.
-    fn default() -> Self {
-        Self { w: "majority".to_owned(), journal: true }
-    }
-}
-
-impl FromStr for WriteConcern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "" => {
-                Err("the write concern is empty: give 'majority', a number of members, or a name".to_owned())
-            }
-            "0" => Err("write concern 0 is refused: nobody would know what was written".to_owned()),
-            w => Ok(Self { w: w.to_owned(), journal: true }),
-        }
-    }
-}
-
-impl fmt::Display for WriteConcern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "w: {}, j: {}", self.w, self.journal)
-    }
-}
-
-impl WriteConcern {
-    pub(crate) fn append_to(&self, command: &mut Builder) {
-        command.nested("writeConcern", |concern| {
-            match self.w.parse::<i32>() {
-                Ok(members) => concern.i32("w", members),
-                Err(_) => concern.str("w", &self.w),
-            };
-            concern.bool("j", self.journal);
-        });
-    }
-}
 
 /// How to write.
 #[derive(Clone, Debug, Default)]
 pub struct TargetOptions {
-    /// The write concern of everything that is written.
-    pub write_concern: WriteConcern,
+    /// The write concern of everything that is written. Nothing: the connection string's, and where that
+    /// says nothing [`WriteConcern::default`]; then one that acknowledges nothing is refused.
+    pub write_concern: Option<WriteConcern>,
 }
 
 /// A deployment to write to.
@@ -77,16 +30,23 @@ pub struct Target {
     topology: TopologyKind,
     server_version: String,
     pub(crate) version: [i32; 3],
+    retries_writes: bool,
 }
 
 impl Target {
     /// Connects and checks that there is a primary to write to.
     pub async fn connect(uri: &ConnectionString, options: &TargetOptions) -> Result<Self> {
-        Self::open(uri, options).await.map_err(|error| error.redacted(uri))
+        Self::through(&Connection::new(&ConnectionOptions::native(uri)).await?, options).await
     }
 
-    async fn open(uri: &ConnectionString, options: &TargetOptions) -> Result<Self> {
-        let client = client::connect(client::options(uri).await?, uri)?;
+    /// Checks that there is a primary to write to.
+    pub async fn through(connection: &Connection, options: &TargetOptions) -> Result<Self> {
+        let write_concern = write_concern(connection, options)?;
+        Self::open(connection, write_concern).await.map_err(|error| connection.redacted(error))
+    }
+
+    async fn open(connection: &Connection, write_concern: WriteConcern) -> Result<Self> {
+        let client = connection.client()?;
         let hello = source::hello(&client).await?;
         let topology = source::topology(&hello);
         let (server_version, version) = source::version(&client).await?;
@@ -94,7 +54,18 @@ impl Target {
         let mut ping = Builder::new();
         ping.i32("ping", 1);
         command::write(&client, "admin", raw(&mut ping)?, "reach the primary").await?;
-        Ok(Self { client, write_concern: options.write_concern.clone(), topology, server_version, version })
+        let retries_writes = connection.retries_writes();
+        Ok(Self { client, write_concern, topology, server_version, version, retries_writes })
+    }
+
+    /// The write concern of everything that is written.
+    pub fn write_concern(&self) -> &WriteConcern {
+        &self.write_concern
+    }
+
+    /// Whether the connection string allows a write to be sent again when its answer was lost.
+    pub fn retries_writes(&self) -> bool {
+        self.retries_writes
     }
 
     /// The deployment's shape.
@@ -139,24 +110,21 @@ impl Target {
     }
 }
 
+fn write_concern(connection: &Connection, options: &TargetOptions) -> Result<WriteConcern> {
+    if let Some(given) = &options.write_concern {
+        return Ok(given.clone());
+    }
+    let stated = connection.write_concern().over(WriteConcern::default());
+    match stated.w {
+        Acknowledgment::Members(0) => {
+            Err(Error::new(ErrorKind::Usage, "write to the target", UNACKNOWLEDGED))
+        }
+        _ => Ok(stated),
+    }
+}
+
 /// A finished builder as the driver's raw document.
 pub(crate) fn raw(builder: &mut Builder) -> Result<RawDocumentBuf> {
     RawDocumentBuf::from_bytes(builder.finish())
         .map_err(|error| Error::new(ErrorKind::Usage, "build a command", error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_write_concern_is_majority_a_number_or_a_name_but_never_zero() {
-        assert_eq!("majority".parse::<WriteConcern>().unwrap(), WriteConcern::default());
-        assert!("0".parse::<WriteConcern>().is_err());
-        assert!("".parse::<WriteConcern>().is_err());
-        let mut command = Builder::new();
-        "2".parse::<WriteConcern>().unwrap().append_to(&mut command);
-        let expected = bson::rawdoc! { "writeConcern": { "w": 2, "j": true } };
-        assert_eq!(command.finish(), expected.as_bytes());
-    }
 }

@@ -1,5 +1,6 @@
 //! A connection string that never shows its password.
 
+use crate::uri_parts::SECRET_OPTIONS;
 use std::fmt;
 
 /// A MongoDB connection string. `Display` and `Debug` show it without its password and without
@@ -26,30 +27,33 @@ impl ConnectionString {
 
     /// The password as written and percent-decoded, and secret option values.
     fn secrets(&self) -> Vec<String> {
-        let mut secrets = Vec::new();
-        if let Some(password) = self.userinfo().and_then(|info| info.split_once(':')).map(|(_, p)| p) {
-            secrets.push(password.to_owned());
-            secrets.push(percent_decoded(password));
-        }
-        for name in ["tlsCertificateKeyFilePassword=", "authMechanismProperties="] {
-            if let Some((_, rest)) = self.0.split_once(name) {
-                secrets.push(rest.split('&').next().unwrap_or_default().to_owned());
+        let mut secrets: Vec<&str> = Vec::new();
+        secrets.extend(self.userinfo().and_then(|info| info.split_once(':')).map(|(_, password)| password));
+        let options = self.0.split_once('?').map_or("", |(_, options)| options);
+        for (key, value) in options.split('&').filter_map(|pair| pair.split_once('=')) {
+            if SECRET_OPTIONS.contains(&key.to_lowercase().as_str()) {
+                secrets.push(value);
             }
         }
+        let decoded = secrets.iter().map(|secret| percent_decoded(secret));
+        let mut secrets: Vec<String> = decoded.chain(secrets.iter().map(ToString::to_string)).collect();
         secrets.retain(|secret| !secret.is_empty());
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
         secrets
     }
 
     fn userinfo(&self) -> Option<&str> {
         let rest = self.0.split_once("://")?.1;
         let end = rest.find('?').unwrap_or(rest.len());
-        // A password with an unescaped '/' or '@' is refused by the driver, but must not be shown.
-        rest[..end].rsplit_once('@').map(|(userinfo, _)| userinfo)
+        // A password with an unescaped '/', '@' or '?' is refused, but must not be shown either.
+        let within = rest[..end].rsplit_once('@').or_else(|| rest.rsplit_once('@'));
+        within.map(|(userinfo, _)| userinfo)
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+/// `text` with every `%XX` replaced by its byte; what is not UTF-8 then is replaced too.
+pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -91,6 +95,8 @@ mod tests {
             ("mongodb://ann:s3cret@h:1/db?tls=true", "s3cret"),
             ("mongodb+srv://ann:p%40ss@h/?x=1", "p%40ss"),
             ("mongodb://ann:a/b@c@h:1", "a/b@c"),
+            ("mongodb://ann:what?hush@h:1", "hush"),
+            ("mongodb://h/?authmechanismproperties=AWS_SESSION_TOKEN:hush", "hush"),
             ("mongodb://h/?tlsCertificateKeyFilePassword=hush&a=1", "hush"),
         ] {
             let uri = ConnectionString::new(uri);
