@@ -1,6 +1,8 @@
 //! The indexes that are to be built after the replay: what a dump brought, edited by the entries
 //! that are replayed.
 
+use crate::error::{Error, Result};
+use crate::spec::{self, IndexChange};
 use bson::RawDocumentBuf;
 use mongoark_model::Namespace;
 use std::collections::BTreeMap;
@@ -40,6 +42,59 @@ impl IndexCatalog {
     /// What is known of a collection, which becomes known to have no index if it was not.
     pub fn entry(&mut self, namespace: Namespace) -> &mut CollectionIndexes {
         self.collections.entry(namespace).or_default()
+    }
+
+    /// Moves a collection's indexes to its new name, in place of those that were there.
+    pub fn rename(&mut self, from: &Namespace, to: Namespace) {
+        match self.collections.remove(from) {
+            Some(indexes) => _ = self.collections.insert(to, indexes),
+            None => _ = self.collections.remove(&to),
+        }
+    }
+
+    /// Adds an index, in place of one of the same name.
+    pub(crate) fn add(&mut self, namespace: Namespace, spec: RawDocumentBuf) -> Result<()> {
+        let wanted = Error::Field { ts: None, field: "o", wanted: "an index with a name" };
+        let name = spec::name(spec.as_bytes()).ok_or(wanted)?;
+        let specs = &mut self.entry(namespace).specs;
+        match specs.iter_mut().find(|other| spec::name(other.as_bytes()) == Some(name)) {
+            Some(other) => *other = spec,
+            None => specs.push(spec),
+        }
+        Ok(())
+    }
+
+    /// Changes the index that is meant; whether there is one.
+    pub(crate) fn modify(&mut self, namespace: &Namespace, change: &IndexChange<'_>) -> Result<bool> {
+        let specs = self.collections.get_mut(namespace).map(|indexes| &mut indexes.specs);
+        let Some(spec) = specs.into_iter().flatten().find(|spec| change.means(spec.as_bytes())) else {
+            return Ok(false);
+        };
+        *spec = change.applied_to(spec.as_bytes())?;
+        Ok(true)
+    }
+
+    pub(crate) fn get_mut(&mut self, namespace: &Namespace) -> Option<&mut CollectionIndexes> {
+        self.collections.get_mut(namespace)
+    }
+
+    pub(crate) fn remove(&mut self, namespace: &Namespace) {
+        self.collections.remove(namespace);
+    }
+
+    pub(crate) fn remove_database(&mut self, db: &str) {
+        self.collections.retain(|namespace, _| namespace.db != db);
+    }
+
+    pub(crate) fn remove_index(&mut self, namespace: &Namespace, name: &str) {
+        self.retain(namespace, |spec| spec::name(spec) != Some(name));
+    }
+
+    /// Keeps the indexes of a collection that `keep` holds for.
+    pub(crate) fn retain(&mut self, namespace: &Namespace, keep: impl Fn(&[u8]) -> bool) {
+        if let Some(indexes) = self.collections.get_mut(namespace) {
+            indexes.specs.retain(|spec| keep(spec.as_bytes()));
+        }
     }
 
     /// All collections, by name.

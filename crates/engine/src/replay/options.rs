@@ -1,7 +1,6 @@
 //! What a replay is told, and what it tells.
 
-use mongoark_model::{Namespace, Timestamp};
-use std::collections::HashMap;
+use mongoark_model::Timestamp;
 
 /// How to replay.
 #[derive(Clone, Debug, Default)]
@@ -10,8 +9,6 @@ pub struct ReplayOptions {
     pub limit: Option<Timestamp>,
     /// Whether collections keep the UUIDs of the entries. The target's collections must have them.
     pub preserve_uuids: bool,
-    /// Whether validators are passed by.
-    pub bypass_validation: bool,
     /// Up to this time (inclusive) the data that was restored may be younger than the entries: an update
     /// of a document that is not there is no error. Nothing means: the whole oplog.
     pub overlap_until: Option<Timestamp>,
@@ -21,9 +18,8 @@ pub struct ReplayOptions {
     /// Whether entries at or before the time of the one before them are repetitions, to be passed over.
     /// For oplogs that are put together from pieces which overlap.
     pub skip_repeated: bool,
-    /// The UUIDs that the restored collections had where the oplog comes from, as far as they are known.
-    /// They tell a collection from another one of the same name, where a collection was renamed.
-    pub origins: HashMap<[u8; 16], Namespace>,
+    /// Bytes of oplog that are to come, for the progress; 0 where unknown.
+    pub expected_bytes: u64,
 }
 
 /// What a replay did.
