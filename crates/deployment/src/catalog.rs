@@ -18,6 +18,18 @@ pub async fn collections(source: &Source, db: &str) -> Result<Vec<CollectionMeta
     list_collections(&source.client, From::Pinned, db).await
 }
 
+/// One collection, without indexes; nothing where it does not exist.
+pub async fn collection(source: &Source, namespace: &Namespace) -> Result<Option<CollectionMetadata>> {
+    let action = format!("look for {namespace}");
+    let buckets = format!("system.buckets.{}", namespace.collection);
+    let names = rawdoc! { "$in": [namespace.collection.as_str(), buckets] };
+    let command = rawdoc! { "listCollections": 1, "filter": { "name": names }, "cursor": {} };
+    let entries =
+        command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
+    let found = described(&namespace.db, &entries, &action)?;
+    Ok(found.into_iter().find(|metadata| metadata.namespace == *namespace))
+}
+
 /// The UUID that a namespace has now; nothing where it does not exist or has none.
 pub async fn uuid_of(source: &Source, namespace: &Namespace) -> Result<Option<[u8; 16]>> {
     let action = format!("look for {namespace}");
@@ -53,9 +65,13 @@ pub(crate) async fn list_collections(
     let action = format!("list the collections of database {db}");
     let command = rawdoc! { "listCollections": 1, "cursor": {} };
     let entries = command::all(&client.database(db), from, command, &action).await?;
+    described(db, &entries, &action)
+}
+
+fn described(db: &str, entries: &[RawDocumentBuf], action: &str) -> Result<Vec<CollectionMetadata>> {
     let mut collections: Vec<CollectionMetadata> = entries
         .iter()
-        .map(|entry| metadata(db, entry).map_err(|text| Error::reply(&action, text)))
+        .map(|entry| metadata(db, entry).map_err(|text| Error::reply(action, text)))
         .collect::<Result<_>>()?;
     name_buckets(&mut collections);
     Ok(collections)

@@ -6,19 +6,60 @@ use crate::client::any_member;
 use crate::error::{Error, Result, While};
 use crate::source::Source;
 use crate::split::{self, Bound};
-use bson::raw::RawBsonRef;
+use bson::raw::{RawBsonRef, cstr};
 use bson::{RawDocument, RawDocumentBuf, rawdoc};
 use futures_util::StreamExt;
 use mongoark_model::Namespace;
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 
+/// How documents are asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Find {
+    /// Only documents that match.
+    pub(crate) filter: Option<RawDocumentBuf>,
+    /// In natural order, with a token in each reply after which another cursor can go on.
+    pub(crate) resumable: bool,
+    /// The token to go on after.
+    pub(crate) resume_after: Option<RawDocumentBuf>,
+    /// Documents of the first reply.
+    pub(crate) first_batch: u32,
+    /// The buckets of a time series under its own name, where the server keeps no `system.buckets`.
+    pub(crate) raw_data: bool,
+}
+
+impl Find {
+    fn command(&self, collection: &str) -> RawDocumentBuf {
+        let mut find = rawdoc! { "find": collection };
+        if let Some(filter) = &self.filter {
+            find.append(cstr!("filter"), filter);
+        }
+        if self.resumable {
+            find.append(cstr!("hint"), rawdoc! { "$natural": 1 });
+            find.append(cstr!("$_requestResumeToken"), true);
+        }
+        if let Some(token) = &self.resume_after {
+            find.append(cstr!("$_resumeAfter"), token);
+        }
+        if self.raw_data {
+            find.append(cstr!("rawData"), true);
+        }
+        find.append(cstr!("batchSize"), i64::from(self.first_batch));
+        find.append(cstr!("noCursorTimeout"), true);
+        find
+    }
+}
+
 /// A cursor over a collection, or over the part of it that ends at a record id.
 pub struct Scan {
     source: Source,
     namespace: Namespace,
+    find: Find,
+    batch_documents: u32,
     cursor: RawBatchCursor,
     /// Where this part ends; none: at the natural end.
     bound: Option<Bound>,
+    /// Whether any batch was handed on.
+    begun: bool,
     done: bool,
 }
 
@@ -37,32 +78,56 @@ impl Scan {
         filter: Option<&RawDocument>,
         batch_documents: u32,
     ) -> Result<Self> {
-        let mut command = rawdoc! { "find": namespace.collection.as_str() };
-        if let Some(filter) = filter {
-            command.append(bson::raw::cstr!("filter"), filter);
+        let filter = filter.map(ToOwned::to_owned);
+        let find = Find { filter, first_batch: batch_documents, ..Find::default() };
+        Self::start(source, namespace, find, batch_documents, None).await
+    }
+
+    /// Reads a whole collection in natural order, so that [`Self::reopen`] can go on after a cursor's loss. With
+    /// `raw_data` the buckets of a time series that has no collection of buckets.
+    pub async fn resumable(
+        source: &Source,
+        namespace: &Namespace,
+        raw_data: bool,
+        batch_documents: u32,
+    ) -> Result<Self> {
+        let find = Find { resumable: true, raw_data, first_batch: batch_documents, ..Find::default() };
+        match Self::start(source, namespace, find.clone(), batch_documents, None).await {
+            // Views and mongos know no tokens.
+            Err(error) if split::is_unsupported(&error) => {
+                let find = Find { resumable: false, ..find };
+                Self::start(source, namespace, find, batch_documents, None).await
+            }
+            opened => opened,
         }
-        command.append(bson::raw::cstr!("batchSize"), i64::from(batch_documents));
-        command.append(bson::raw::cstr!("noCursorTimeout"), true);
-        Self::start(source, namespace, command, batch_documents, None).await
     }
 
     /// Starts a prepared `find`; batches after the first hold `batch_documents` at most.
     pub(crate) async fn start(
         source: &Source,
         namespace: &Namespace,
-        find: RawDocumentBuf,
+        find: Find,
         batch_documents: u32,
         bound: Option<Bound>,
     ) -> Result<Self> {
-        let database = source.client.database(&namespace.db);
-        let cursor = database
-            .run_raw_cursor_command(find)
-            .selection_criteria(any_member())
-            .batch_size(batch_documents)
-            .batch()
-            .await
-            .while_doing(|| format!("read {namespace}"))?;
-        Ok(Self { source: source.clone(), namespace: namespace.clone(), cursor, bound, done: false })
+        let cursor = open_cursor(source, namespace, &find, batch_documents).await?;
+        let (source, namespace) = (source.clone(), namespace.clone());
+        Ok(Self { source, namespace, find, batch_documents, cursor, bound, begun: false, done: false })
+    }
+
+    /// Opens another cursor in place of one that was lost, behind the last document that was handed on, under the
+    /// name that the collection has now. False where the server named no place to go on.
+    ///
+    /// # Errors
+    /// Also where the document of that place is gone by now (211, `KeyNotFound`).
+    pub async fn reopen(&mut self, namespace: &Namespace) -> Result<bool> {
+        if self.begun && self.find.resume_after.is_none() {
+            return Ok(false);
+        }
+        self.find.first_batch = self.batch_documents;
+        self.namespace = namespace.clone();
+        self.cursor = open_cursor(&self.source, namespace, &self.find, self.batch_documents).await?;
+        Ok(true)
     }
 
     /// The next batch; nothing after the last. A batch may be empty.
@@ -76,6 +141,8 @@ impl Scan {
         if let Some(bound) = self.bound {
             self.stop_at(bound, &mut batch).await?;
         }
+        self.begun = true;
+        self.find.resume_after = batch.token();
         Ok(Some(batch))
     }
 
@@ -95,6 +162,22 @@ impl Scan {
     }
 }
 
+async fn open_cursor(
+    source: &Source,
+    namespace: &Namespace,
+    find: &Find,
+    batch_documents: u32,
+) -> Result<RawBatchCursor> {
+    let database = source.client.database(&namespace.db);
+    let cursor = database
+        .run_raw_cursor_command(find.command(&namespace.collection))
+        .selection_criteria(any_member())
+        .batch_size(batch_documents)
+        .batch()
+        .await;
+    cursor.while_doing(|| format!("read {namespace}"))
+}
+
 impl Batch {
     /// All documents of a reply.
     pub(crate) fn whole(raw: RawBatch) -> Self {
@@ -110,10 +193,15 @@ impl Batch {
         Ok(Documents { rest: body, left: self.keep })
     }
 
-    /// The record id after which a scan would go on, where the server said it.
-    fn record_id(&self) -> Option<i64> {
+    /// The place after which a scan would go on, where the server said it.
+    fn token(&self) -> Option<RawDocumentBuf> {
         let cursor = self.raw.as_raw_document().get_document("cursor").ok()?;
-        match cursor.get_document("postBatchResumeToken").ok()?.get("$recordId").ok()?? {
+        cursor.get_document("postBatchResumeToken").ok().map(ToOwned::to_owned)
+    }
+
+    /// That place as a record id.
+    fn record_id(&self) -> Option<i64> {
+        match self.token()?.get("$recordId").ok()?? {
             RawBsonRef::Int64(id) => Some(id),
             _ => None,
         }

@@ -11,7 +11,7 @@
 
 use crate::command::{self, From};
 use crate::error::{Error, Result};
-use crate::scan::Scan;
+use crate::scan::{Find, Scan};
 use crate::source::Source;
 use bson::raw::RawBsonRef;
 use bson::{RawDocument, rawdoc};
@@ -73,7 +73,7 @@ pub async fn open(
 }
 
 /// Codes with which a server says that it does not know or allow these options.
-fn is_unsupported(error: &Error) -> bool {
+pub(crate) fn is_unsupported(error: &Error) -> bool {
     matches!(error.code(), Some(2 | 9 | 14 | 40415 | 51054 | 50840 | 72 | 167 | 17260))
 }
 
@@ -84,17 +84,13 @@ async fn resume_after(
     bound: Bound,
     batch_documents: u32,
 ) -> Result<Scan> {
-    let mut find = rawdoc! {
-        "find": namespace.collection.as_str(),
-        "hint": { "$natural": 1 },
-        "$_requestResumeToken": true,
+    let find = Find {
+        resumable: true,
+        resume_after: start.map(|start| rawdoc! { "$recordId": start }),
         // One document: the cursor is to be opened, not read; its part's turn may come late.
-        "batchSize": 1,
-        "noCursorTimeout": true,
+        first_batch: 1,
+        ..Find::default()
     };
-    if let Some(start) = start {
-        find.append(bson::raw::cstr!("$_resumeAfter"), rawdoc! { "$recordId": start });
-    }
     Scan::start(source, namespace, find, batch_documents, Some(bound)).await
 }
 

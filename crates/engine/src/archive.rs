@@ -117,6 +117,16 @@ pub(crate) struct OpenChunk {
 }
 
 impl OpenChunk {
+    /// An empty chunk with its share of the budget.
+    pub(crate) fn new(bytes: Vec<u8>, share: Share) -> Self {
+        Self { bytes, documents: 0, share }
+    }
+
+    /// Its documents' bytes, and the share that is to be held as long as they are.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Share) {
+        (self.bytes, self.share)
+    }
+
     /// Whether another document of this length belongs into the next chunk.
     pub(crate) fn is_full_for(&self, length: usize) -> bool {
         !self.bytes.is_empty() && self.bytes.len() + length > CHUNK_BYTES
@@ -133,7 +143,7 @@ impl ArchiveInput {
     /// An empty chunk, once the memory budget has room for it.
     pub(crate) async fn open_chunk(&self) -> Result<OpenChunk> {
         let share = self.budget.share(CHUNK_BYTES).await?;
-        Ok(OpenChunk { bytes: self.buffers.take(), documents: 0, share })
+        Ok(OpenChunk::new(self.buffers.take(), share))
     }
 
     /// Gives a chunk its place in the archive and hands it to the pool.
@@ -177,6 +187,18 @@ impl ArchiveInput {
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = dispatch.sequencer.control()?;
         dispatch.enqueue(slot(ticket))
+    }
+}
+
+impl crate::scan::ChunkSink for ArchiveInput {
+    type Stream = u32;
+
+    async fn open_chunk(&self) -> Result<OpenChunk> {
+        Self::open_chunk(self).await
+    }
+
+    fn send(&self, stream: u32, chunk: OpenChunk) -> Result<()> {
+        Self::send(self, stream, chunk)
     }
 }
 

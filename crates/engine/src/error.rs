@@ -60,6 +60,14 @@ pub enum Error {
         /// Why it failed.
         source: Box<Error>,
     },
+    /// What is to be written is nothing that mongodump's format can hold.
+    #[error("cannot write {what}: {source}")]
+    Format {
+        /// What was being made.
+        what: String,
+        /// Why.
+        source: mongoark_dump_format::Error,
+    },
     /// An archive's catalog is not what this version writes.
     #[error("the archive's catalog is not valid: {0}")]
     Catalog(String),

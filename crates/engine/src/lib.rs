@@ -20,6 +20,7 @@ pub mod reading;
 pub mod rename;
 pub mod replay;
 pub mod restore;
+mod scan;
 pub mod select;
 mod stop;
 pub mod verify;

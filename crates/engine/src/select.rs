@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The collections of `config` that belong to a cluster's state and travel with it.
-const CONFIG_TAKEN: [&str; 7] =
+pub(crate) const CONFIG_TAKEN: [&str; 7] =
     ["chunks", "collections", "databases", "settings", "shards", "tags", "version"];
 
 /// A namespace pattern: `DB`, `DB.COLLECTION`, either with `*` for any run of characters.

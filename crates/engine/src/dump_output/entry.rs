@@ -20,6 +20,8 @@ pub struct Entry {
     pub kind: String,
     /// Whether a folder has a file for its documents; a view that stays a view has none.
     pub has_file: bool,
+    /// Whether these are accounts of one database, whose files have names of their own.
+    pub is_accounts: bool,
 }
 
 impl Entry {
@@ -42,12 +44,13 @@ impl Entry {
             metadata: Some(text),
             kind: metadata.kind.unwrap_or_default(),
             has_file: collection.kind != CollectionKind::View,
+            is_accounts: false,
         })
     }
 
     /// Accounts of one database: `users`, `roles`, or the `version` of their schema.
     pub fn accounts(db: &str, what: &str) -> Self {
-        Self::bare(db, &format!("$admin.system.{what}"))
+        Self { is_accounts: true, ..Self::bare(db, &format!("$admin.system.{what}")) }
     }
 
     /// The oplog.
@@ -63,6 +66,7 @@ impl Entry {
             metadata: None,
             kind: String::new(),
             has_file: true,
+            is_accounts: false,
         }
     }
 

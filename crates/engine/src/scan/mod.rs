@@ -1,0 +1,163 @@
+//! Reading one collection: how many cursors, which failures concern it alone, and the one copy of each document from a
+//! reply into a chunk.
+
+mod whereabouts;
+
+pub(crate) use whereabouts::{Whereabouts, whereabouts};
+
+use crate::archive::OpenChunk;
+use crate::{Error, Result};
+use bson::RawDocument;
+use mongoark_deployment::{self as deployment, Batch, CollectionStats, ErrorKind, Scan, Source};
+use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace, TopologyKind};
+use mongoark_monitor::{Item, Monitor};
+
+/// Bytes a reply is asked to hold: a batch fills a chunk.
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+/// From this size on a collection is read through several cursors.
+const SPLIT_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes that each of several cursors gets at least.
+const PART_BYTES: u64 = 32 * 1024 * 1024;
+/// Documents below which sampling says nothing.
+const SPLIT_DOCUMENTS: u64 = 5_000;
+
+/// What is to be read.
+pub(crate) struct Reading<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) metadata: &'a CollectionMetadata,
+    /// The collection of the documents.
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) filter: Option<&'a RawDocument>,
+    pub(crate) stats: CollectionStats,
+    /// Cursors at most.
+    pub(crate) parts_max: usize,
+    /// The buckets of a time series under its own name.
+    pub(crate) raw_data: bool,
+}
+
+impl Reading<'_> {
+    /// Opens the cursors that together read every document once.
+    pub(crate) async fn open(&self, monitor: &Monitor) -> Result<Vec<Scan>> {
+        let batch_documents = self.stats.documents_in(BATCH_BYTES);
+        let parts = self.parts();
+        if parts > 1 {
+            let name = self.namespace;
+            match deployment::open_parts(self.source, name, parts, batch_documents).await {
+                Ok(Some(scans)) => return Ok(scans),
+                Ok(None) => monitor.detail(format!("{name} cannot be split; one cursor reads it")),
+                // Sampling is a help: whatever is really wrong, one cursor will meet it too.
+                Err(error) => monitor.detail(format!("{name} is not split: {error}")),
+            }
+        }
+        let one = match self.filter {
+            None if self.can_go_on() => {
+                Scan::resumable(self.source, self.namespace, self.raw_data, batch_documents).await?
+            }
+            filter => Scan::open(self.source, self.namespace, filter, batch_documents).await?,
+        };
+        Ok(vec![one])
+    }
+
+    /// Whether a cursor can name the place where another one goes on.
+    fn can_go_on(&self) -> bool {
+        self.metadata.kind != CollectionKind::View && self.source.info().topology != TopologyKind::Sharded
+    }
+
+    /// How many cursors serve.
+    fn parts(&self) -> usize {
+        let can_split = self.filter.is_none()
+            && self.can_go_on()
+            && matches!(self.metadata.kind, CollectionKind::Collection)
+            && !self.metadata.is_capped()
+            && !self.metadata.is_clustered();
+        let is_large = self.stats.bytes >= SPLIT_BYTES && self.stats.documents >= SPLIT_DOCUMENTS;
+        if !can_split || !is_large {
+            return 1;
+        }
+        usize::try_from(self.stats.bytes / PART_BYTES).unwrap_or(usize::MAX).min(self.parts_max)
+    }
+}
+
+/// Whether a failure concerns this collection alone, so that the others are still worth reading.
+pub(crate) fn is_for_the_collection(error: &deployment::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized | ErrorKind::Reply)
+}
+
+/// `CappedPositionLost`, `QueryPlanKilled`, `CursorNotFound`, `CursorKilled`.
+pub(crate) fn is_lost_cursor(error: &deployment::Error) -> bool {
+    matches!(error.code(), Some(136 | 175 | 43 | 237))
+}
+
+/// Takes chunks of a stream.
+pub(crate) trait ChunkSink: Sync {
+    /// How it knows a stream.
+    type Stream: Copy + Send + Sync;
+
+    /// An empty chunk, once there is memory for it.
+    fn open_chunk(&self) -> impl Future<Output = Result<OpenChunk>> + Send;
+
+    /// Takes a chunk.
+    fn send(&self, stream: Self::Stream, chunk: OpenChunk) -> Result<()>;
+}
+
+/// Fills chunks with the documents of batches; one for each cursor.
+pub(crate) struct Filler<'a, S: ChunkSink> {
+    sink: &'a S,
+    stream: S::Stream,
+    open: Option<OpenChunk>,
+    counts: Counts,
+}
+
+impl<'a, S: ChunkSink> Filler<'a, S> {
+    pub(crate) fn new(sink: &'a S, stream: S::Stream) -> Self {
+        Self { sink, stream, open: None, counts: Counts::default() }
+    }
+
+    /// Copies a batch's documents; full chunks go.
+    pub(crate) async fn take(&mut self, batch: &Batch, item: &Item) -> Result<()> {
+        let (mut documents, mut bytes) = (0, 0);
+        for document in batch.documents()? {
+            let document = document?;
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => self.sink.open_chunk().await?,
+            };
+            if open.is_full_for(document.len()) {
+                self.sink.send(self.stream, open)?;
+                open = self.sink.open_chunk().await?;
+            }
+            open.push(document);
+            self.open = Some(open);
+            documents += 1;
+            bytes += document.len() as u64;
+        }
+        item.add(documents, bytes);
+        self.counts += Counts::new(documents, bytes);
+        Ok(())
+    }
+
+    /// Sends what is left, and tells how much there was.
+    pub(crate) fn finish(self) -> Result<Counts> {
+        if let Some(open) = self.open {
+            self.sink.send(self.stream, open)?;
+        }
+        Ok(self.counts)
+    }
+}
+
+/// The counts of cursors' tasks together, or the first failure that is a cause.
+pub(crate) fn sum(sum: Result<Counts>, part: Result<Counts>) -> Result<Counts> {
+    match (sum, part) {
+        (Ok(mut sum), Ok(part)) => {
+            sum += part;
+            Ok(sum)
+        }
+        (Err(first), Err(second)) if first.is_consequence() => Err(second),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// What a cursor's task that ended without a result stands for.
+pub(crate) fn lost_task() -> Error {
+    Error::PipelineClosed("a cursor's task")
+}
