@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: every target of the crate in `fuzz/`, for a while each.
 //!
 //! The targets are built with libFuzzer's coverage by plain cargo on the stable compiler, so nothing else is
-//! installed. They begin with the archives among the fixtures; new inputs and findings go below `target/fuzz`.
+//! installed. Each begins with the inputs that `fixtures/fuzz` has for it, else with the archives of the container;
+//! new inputs and findings go below `target/fuzz`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,10 @@ const COVERAGE: [&str; 7] = [
 /// An input that takes more memory than this is a finding.
 const LIMITS: [&str; 4] =
     ["-rss_limit_mb=512", "-malloc_limit_mb=128", "-print_final_stats=1", "-verbosity=0"];
-/// Inputs to begin with.
-const SEEDS: &str = "fixtures/container/v1";
+/// Inputs to begin with, in a folder for each target.
+const SEEDS: &str = "fixtures/fuzz";
+/// Those of a target without a folder.
+const ARCHIVES: &str = "fixtures/container/v1";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -80,8 +83,13 @@ fn fuzz(binary: &Path, target: &str, seconds: u64) -> Result<()> {
     }
     let mut command = Command::new(binary);
     command.arg(format!("-max_total_time={seconds}")).args(LIMITS);
-    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(corpus).arg(root().join(SEEDS));
+    command.arg(format!("-artifact_prefix={}/", findings.display())).arg(corpus).arg(seeds(target));
     execute(&mut command).map(drop)
+}
+
+fn seeds(target: &str) -> PathBuf {
+    let own = root().join(SEEDS).join(target);
+    if own.is_dir() { own } else { root().join(ARCHIVES) }
 }
 
 /// The platform that rustc builds for by itself.

@@ -1,6 +1,5 @@
 //! Every way in which a file of documents, a compressed file, a metadata text or a file name can be damaged, by name,
 //! with the error that it must give.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use mongoark_dump_format::names::collection_of;
 use mongoark_dump_format::{DocumentReader, Error, Metadata, Prelude, Result, gzip};

@@ -44,11 +44,11 @@ fn files(dump: &Path, is_gzip: bool) -> Vec<(String, String, Vec<u8>)> {
 fn content(path: &Path, is_gzip: bool) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     assert_eq!(gzip::is_gzip(&bytes), is_gzip, "{}", path.display());
-    let mut out = Vec::new();
-    match is_gzip {
-        true => _ = gzip::reader(std::io::Cursor::new(bytes)).read_to_end(&mut out).unwrap(),
-        false => out = bytes,
+    if !is_gzip {
+        return bytes;
     }
+    let mut out = Vec::new();
+    gzip::reader(std::io::Cursor::new(bytes)).read_to_end(&mut out).unwrap();
     out
 }
 
@@ -94,7 +94,7 @@ fn read_directory(golden: &Golden, dump: &Path) -> Dump {
             FileKind::Unknown => panic!("{golden:?}: {db}/{file}"),
         }
     }
-    for ((db, name), _) in &out.metadata {
+    for (db, name) in out.metadata.keys() {
         if let Some(bytes) = cut.remove(&(db.clone(), stem(name))) {
             out.documents.insert((db.clone(), name.clone()), bytes);
         }
@@ -215,7 +215,7 @@ fn databases(golden: &Golden) -> serde_json::Map<String, Value> {
 fn digest(documents: &[u8]) -> String {
     let mut split: Vec<&[u8]> = mongoark_bson_bytes::split_documents(documents).map(Result::unwrap).collect();
     split.sort_unstable();
-    let digest = split.iter().fold(Sha256::new(), |sum, document| sum.chain_update(document)).finalize();
+    let digest = split.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize();
     digest.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
