@@ -57,7 +57,8 @@ async fn names_too_long_for_a_file_come_back_as_they_were() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_whose_pipeline_holds_a_nan_comes_back() {
     let shop = Shop::open().await;
-    let create = doc! { "create": "odd", "viewOn": "c", "pipeline": [{ "$match": { "x": { "$ne": f64::NAN } } }] };
+    let create =
+        doc! { "create": "odd", "viewOn": "c", "pipeline": [{ "$match": { "x": { "$ne": f64::NAN } } }] };
     shop.client.database(&shop.db).run_command(create).await.unwrap();
     shop.dump(&[]).expect(0);
     shop.clear().await;
