@@ -99,10 +99,7 @@ impl Target {
         temporary: &Namespace,
         documents: &[u8],
     ) -> Result<u64> {
-        let outcome = Inserter::new(self, temporary.clone()).insert(documents).await?;
-        if let Some(rejected) = outcome.rejected.first() {
-            return Err(Error::reply(format!("insert into {temporary}"), rejected.message.clone()));
-        }
+        let inserted = self.fill_temporary(temporary, documents).await?;
         let parameter =
             if kind == CollectionKind::Users { "tempUsersCollection" } else { "tempRolesCollection" };
         let mut merge = Builder::new();
@@ -112,7 +109,73 @@ impl Target {
             .bool("drop", false)
             .str("db", "");
         self.run("admin", merge, &format!("merge {kind} into the target's own")).await?;
-        Ok(outcome.inserted)
+        Ok(inserted)
+    }
+}
+
+/// Users and roles as mongorestore takes them along: raw documents, one behind the other.
+#[derive(Clone, Debug)]
+pub struct AccountsRestore<'a> {
+    /// Documents of `admin.system.users`; nothing where the dump has none.
+    pub users: Option<&'a [u8]>,
+    /// Documents of `admin.system.roles`, likewise.
+    pub roles: Option<&'a [u8]>,
+    /// The collections of `admin` that they go through; they are dropped before and after. Role `restore` may
+    /// read from `tempusers` and `temproles` alone.
+    pub temporary: [&'a str; 2],
+    /// The database whose users and roles they are; empty: all databases.
+    pub db: &'a str,
+    /// Whether the target's users (roles), as far as `db` says, are replaced instead of added to.
+    pub replace: bool,
+}
+
+impl Target {
+    /// Adds users and roles to the target's own, or puts them in place of these. Where there are no documents the
+    /// target's accounts stay: a replacement by nobody would lock out everybody.
+    pub async fn restore_accounts(&self, accounts: &AccountsRestore<'_>) -> Result<()> {
+        let [users, roles] = accounts.temporary;
+        let parts =
+            [("tempUsersCollection", users, accounts.users), ("tempRolesCollection", roles, accounts.roles)];
+        let parts: Vec<_> = parts
+            .into_iter()
+            .filter_map(|(parameter, name, documents)| {
+                let documents = documents.filter(|documents| !documents.is_empty())?;
+                Some((parameter, Namespace::new("admin", name), documents))
+            })
+            .collect();
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let merged = self.merge_parts(&parts, accounts).await;
+        let mut dropped = Ok(());
+        for (_, temporary, _) in &parts {
+            dropped = self.drop(temporary).await.and(dropped);
+        }
+        merged.and(dropped)
+    }
+
+    async fn merge_parts(
+        &self,
+        parts: &[(&str, Namespace, &[u8])],
+        accounts: &AccountsRestore<'_>,
+    ) -> Result<()> {
+        let mut merge = Builder::new();
+        merge.i32("_mergeAuthzCollections", 1);
+        for (parameter, temporary, documents) in parts {
+            self.drop(temporary).await?;
+            self.fill_temporary(temporary, documents).await?;
+            merge.str(parameter, format!("admin.{}", temporary.collection));
+        }
+        merge.bool("drop", accounts.replace).str("db", accounts.db);
+        self.run("admin", merge, "merge users and roles into the target's own").await.map(drop)
+    }
+
+    async fn fill_temporary(&self, temporary: &Namespace, documents: &[u8]) -> Result<u64> {
+        let outcome = Inserter::new(self, temporary.clone()).insert(documents).await?;
+        match outcome.rejected.first() {
+            Some(rejected) => Err(Error::reply(format!("insert into {temporary}"), rejected.message.clone())),
+            None => Ok(outcome.inserted),
+        }
     }
 }
 

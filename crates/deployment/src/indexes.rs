@@ -48,13 +48,59 @@ impl Target {
             .map(|index| spec(index.as_bytes(), collated))
             .collect::<Result<_, _>>()
             .map_err(|error| Error::reply(&action, error.to_string()))?;
+        self.create_indexes(namespace, &specs, false).await
+    }
+
+    /// Builds all of `indexes` with one command as mongorestore does: with the server's latest index version unless
+    /// `keep_version`, and without options that the server does not know.
+    pub async fn build_indexes_as_tool(
+        &self,
+        namespace: &Namespace,
+        indexes: &[RawDocumentBuf],
+        collated: bool,
+        keep_version: bool,
+    ) -> Result<()> {
+        let specs = indexes.iter().map(|index| tool_spec(index.as_bytes(), keep_version, collated));
+        let specs: Vec<Vec<u8>> = specs
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::reply(format!("build indexes on {namespace}"), error.to_string()))?;
+        self.create_indexes(namespace, &specs, true).await
+    }
+
+    async fn create_indexes(
+        &self,
+        namespace: &Namespace,
+        specs: &[Vec<u8>],
+        ignore_unknown: bool,
+    ) -> Result<()> {
+        let action = format!("build indexes on {namespace}");
         let mut command = Builder::new();
-        command.str("createIndexes", &namespace.collection).array_of_documents("indexes", &specs);
+        command.str("createIndexes", &namespace.collection).array_of_documents("indexes", specs);
+        if ignore_unknown {
+            command.bool("ignoreUnknownIndexOptions", true);
+        }
         if matches!(self.topology(), TopologyKind::ReplicaSet(_)) {
             command.str("commitQuorum", "majority");
         }
         self.run(&namespace.db, command, &action).await.map(drop)
     }
+}
+
+/// The definition that mongorestore sends for an index that was listed as `index`: with the server's latest
+/// version unless `keep_version`, and otherwise as the source had it.
+pub(crate) fn tool_spec(index: &[u8], keep_version: bool, collated: bool) -> Result<Vec<u8>, BytesError> {
+    if keep_version {
+        return spec(index, collated);
+    }
+    // What version 1 cannot say, the version that it becomes has to.
+    let mut newer = Builder::with_capacity(index.len());
+    for element in Elements::new(index)? {
+        let element = element?;
+        if element.key != b"v" {
+            newer.element(&element);
+        }
+    }
+    spec(&newer.finish(), collated)
 }
 
 /// The definition to send for an index that was listed as `index`.
@@ -126,6 +172,14 @@ mod tests {
         ] {
             assert!(!is_default_id(&index), "{index:?}");
         }
+    }
+
+    #[test]
+    fn a_newer_version_states_what_version_1_could_not() {
+        let old = rawdoc! { "v": 1, "key": { "a": 1 }, "name": "a" };
+        let simple = rawdoc! { "key": { "a": 1 }, "name": "a", "collation": { "locale": "simple" } };
+        assert_eq!(tool_spec(old.as_bytes(), false, true).unwrap(), simple.as_bytes());
+        assert_eq!(tool_spec(old.as_bytes(), true, true).unwrap(), old.as_bytes());
     }
 
     #[test]

@@ -18,6 +18,10 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Documents in one insert command. The server takes 100,000, but then cannot tell of their errors:
 /// each takes about 190 bytes of a reply, and 16 MiB are the most it can send.
 const BATCH_DOCUMENTS: usize = 10_000;
+/// What the server answers to a duplicate key.
+const DUPLICATE_KEY: i32 = 11000;
+/// What it answers to a bucket of a time series with several types in one field.
+const MIXED_SCHEMA: i32 = 408;
 /// Documents looked up at once after duplicate keys.
 const LOOKED_UP: usize = 500;
 
@@ -41,6 +45,9 @@ pub struct InsertOutcome {
     pub identical: u64,
     /// Documents that the server refused.
     pub rejected: Vec<Rejected>,
+    /// Whether the first refusal ended the insertion, as [`Inserter::stop_at_error`] asks; what comes behind
+    /// that document was not sent.
+    pub stopped: bool,
 }
 
 /// Writes documents into one collection.
@@ -55,13 +62,47 @@ pub struct Inserter {
     bypass_validation: bool,
     /// Whether a document that is already there, byte for byte, counts as written.
     accept_identical: bool,
+    /// Whether an ordered insertion ends with the first document that is refused.
+    stop_at_error: bool,
+    /// Documents in one command.
+    batch_documents: usize,
 }
 
 impl Inserter {
     /// An inserter into `namespace`.
     pub fn new(target: &Target, namespace: Namespace) -> Self {
-        let bypass_validation = !namespace.collection.starts_with("system.buckets.");
-        Self { target: target.clone(), namespace, ordered: false, bypass_validation, accept_identical: false }
+        let bypass_validation = !is_buckets(&namespace);
+        Self {
+            target: target.clone(),
+            namespace,
+            ordered: false,
+            bypass_validation,
+            accept_identical: false,
+            stop_at_error: false,
+            batch_documents: BATCH_DOCUMENTS,
+        }
+    }
+
+    /// Whether validators are passed by; they are unless this says otherwise. Time series never have them passed by.
+    #[must_use]
+    pub fn bypass_validation(mut self, bypass: bool) -> Self {
+        self.bypass_validation = bypass && !is_buckets(&self.namespace);
+        self
+    }
+
+    /// Keeps the documents' order and ends with the first one that is refused.
+    #[must_use]
+    pub fn stop_at_error(mut self, stop: bool) -> Self {
+        self.ordered |= stop;
+        self.stop_at_error = stop;
+        self
+    }
+
+    /// Sends at most so many documents in one command.
+    #[must_use]
+    pub fn batch_documents(mut self, documents: usize) -> Self {
+        self.batch_documents = documents.clamp(1, BATCH_DOCUMENTS);
+        self
     }
 
     /// Keeps the documents' order, as a capped collection needs it.
@@ -86,9 +127,12 @@ impl Inserter {
         for document in bytes::split_documents(documents) {
             let document = document.map_err(|error| Error::reply(self.action(), error.to_string()))?;
             if !batch.is_empty()
-                && (batch_bytes + document.len() > BATCH_BYTES || batch.len() == BATCH_DOCUMENTS)
+                && (batch_bytes + document.len() > BATCH_BYTES || batch.len() == self.batch_documents)
             {
                 self.insert_batch(&batch, &mut outcome).await?;
+                if outcome.stopped {
+                    return Ok(outcome);
+                }
                 batch.clear();
                 batch_bytes = 0;
             }
@@ -111,13 +155,42 @@ impl Inserter {
         let mut patience = Patience::default();
         loop {
             match self.send(batch).await {
-                Err(error) if error.is_passing() => {
+                Err(error) if error.is_passing() && self.target.retries_writes() => {
                     patience.wait(error).await?;
                     lost = true;
                 }
-                reply => return self.account(batch, &reply?, lost, outcome).await.map(drop),
+                reply => {
+                    let reply = reply?;
+                    let mixed = self.of_mixed_schema(batch, &reply);
+                    self.account(batch, &reply, lost, outcome).await?;
+                    return self.insert_mixed(mixed, outcome).await;
+                }
             }
         }
+    }
+
+    /// The buckets that the server refused because a time series holds several types in one field.
+    fn of_mixed_schema<'a>(&self, batch: &[&'a [u8]], reply: &Document) -> Vec<&'a [u8]> {
+        let errors = write_errors(reply).into_iter().filter(|error| self.needs_mixed_schema(error));
+        errors.filter_map(|error| batch.get(error.index).copied()).collect()
+    }
+
+    fn needs_mixed_schema(&self, error: &WriteError) -> bool {
+        error.code == MIXED_SCHEMA && is_buckets(&self.namespace)
+    }
+
+    /// Allows a time series to have such buckets, and sends them again.
+    async fn insert_mixed(&self, batch: Vec<&[u8]>, outcome: &mut InsertOutcome) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.target.allow_mixed_schema(&self.namespace).await?;
+        let reply = self.send(&batch).await?;
+        let errors = write_errors(&reply);
+        if let Some(error) = errors.iter().find(|error| self.needs_mixed_schema(error)) {
+            return Err(Error::reply(self.action(), error.message.clone()));
+        }
+        self.account(&batch, &reply, false, outcome).await.map(drop)
     }
 
     /// Inserts a batch in order. The server stops at an error; what comes behind it is sent again. A
@@ -132,7 +205,7 @@ impl Inserter {
                 continue;
             }
             match self.send(&batch).await {
-                Err(error) if error.is_passing() => {
+                Err(error) if error.is_passing() && self.target.retries_writes() => {
                     patience.wait(error).await?;
                     (lost, look) = (true, true);
                 }
@@ -140,6 +213,10 @@ impl Inserter {
                     let tried = self.account(&batch, &reply?, lost, outcome).await?;
                     batch.drain(..tried);
                 }
+            }
+            if self.stop_at_error && !outcome.rejected.is_empty() {
+                outcome.stopped = true;
+                return Ok(());
             }
         }
         Ok(())
@@ -199,8 +276,11 @@ impl Inserter {
         let tried = if self.ordered { first.map_or(batch.len(), |first| first + 1) } else { batch.len() };
         let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
         outcome.inserted += (tried - refused.len()) as u64;
-        self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
+        if !self.target.keeps_zero_timestamps() {
+            self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
+        }
         write_concern_error(reply, &self.action())?;
+        let errors = errors.into_iter().filter(|error| !self.needs_mixed_schema(error)).collect();
         self.settle(batch, errors, lost, outcome).await?;
         Ok(tried)
     }
@@ -221,7 +301,7 @@ impl Inserter {
                 }
             }
             There::Nothing | There::Other => {
-                let error = WriteError { index: 0, code: 0, message: message.to_owned() };
+                let error = WriteError { index: 0, code: DUPLICATE_KEY, message: message.to_owned() };
                 outcome.rejected.push(rejected(document, &error));
             }
         }
@@ -234,6 +314,12 @@ impl Inserter {
         command.str("insert", &self.namespace.collection).bool("ordered", self.ordered);
         if self.bypass_validation {
             command.bool("bypassDocumentValidation", true);
+        }
+        if self.target.keeps_zero_timestamps() {
+            command.bool("bypassEmptyTsReplacement", true);
+        }
+        if self.target.has_raw_data() {
+            command.bool("rawData", true);
         }
         self.target.write_concern.append_to(&mut command);
         command.array_of_documents("documents", batch);
@@ -248,8 +334,9 @@ impl Inserter {
         lost: bool,
         outcome: &mut InsertOutcome,
     ) -> Result<()> {
-        let (duplicates, others): (Vec<WriteError>, Vec<WriteError>) =
-            errors.into_iter().partition(|error| error.code == 11000 && (lost || self.accept_identical));
+        let (duplicates, others): (Vec<WriteError>, Vec<WriteError>) = errors
+            .into_iter()
+            .partition(|error| error.code == DUPLICATE_KEY && (lost || self.accept_identical));
         outcome.rejected.extend(others.iter().map(|error| rejected(batch[error.index], error)));
         for some in duplicates.chunks(LOOKED_UP) {
             let documents: Vec<&[u8]> = some.iter().map(|error| batch[error.index]).collect();
@@ -268,7 +355,9 @@ impl Inserter {
                 Err(cause) => outcome.rejected.extend(some.iter().map(|error| {
                     let message =
                         format!("{}; whether it is the same document is unknown: {cause}", error.message);
-                    rejected(batch[error.index], &WriteError { message, ..error.clone() })
+                    // Nobody knows whether this run wrote it: that is another failure than a duplicate.
+                    let code = if lost { 0 } else { error.code };
+                    rejected(batch[error.index], &WriteError { message, code, ..error.clone() })
                 })),
             }
         }
@@ -311,6 +400,10 @@ impl Inserter {
     fn action(&self) -> String {
         format!("insert into {}", self.namespace)
     }
+}
+
+fn is_buckets(namespace: &Namespace) -> bool {
+    namespace.collection.starts_with("system.buckets.")
 }
 
 #[derive(Clone, Debug)]

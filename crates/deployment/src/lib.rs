@@ -33,9 +33,10 @@ mod uri;
 mod uri_parts;
 mod write_concern;
 
-pub use accounts::AccountsMerge;
+pub use accounts::{AccountsMerge, AccountsRestore};
 pub use connection::Connection;
 pub use connection_options::{ConnectionOptions, Conventions};
+pub use create::CreateOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use insert::{InsertOutcome, Inserter, Rejected};
 pub use member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};

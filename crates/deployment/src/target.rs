@@ -83,6 +83,23 @@ impl Target {
         (self.version[0], self.version[1]) >= (major, minor)
     }
 
+    /// Whether an insert can leave a `Timestamp(0, 0)` as it is.
+    pub(crate) fn keeps_zero_timestamps(&self) -> bool {
+        match self.version {
+            [major, ..] if major >= 8 => true,
+            [7, 0, patch] => patch >= 13,
+            [6, 0, patch] => patch >= 17,
+            [5, 0, patch] => patch >= 29,
+            _ => false,
+        }
+    }
+
+    /// Whether the documents behind a time series are reached under its own name, in their stored form. The
+    /// others have `system.buckets` collections.
+    pub fn has_raw_data(&self) -> bool {
+        self.is_at_least(8, 3)
+    }
+
     /// The collections and views of a database on the target.
     pub async fn collections(&self, db: &str) -> Result<Vec<CollectionMetadata>> {
         catalog::list_collections(&self.client, From::Primary, db).await

@@ -95,7 +95,12 @@ mod tests {
         };
         let mut tally = Tally::default();
         assert_eq!(tally.failure(), None);
-        tally.add(InsertOutcome { inserted: 3, identical: 1, rejected: (0..7).map(rejected).collect() });
+        tally.add(InsertOutcome {
+            inserted: 3,
+            identical: 1,
+            rejected: (0..7).map(rejected).collect(),
+            stopped: false,
+        });
         assert_eq!(tally.seen(), 11);
         let text = tally.failure().unwrap();
         assert!(
