@@ -1,6 +1,7 @@
 //! What every command has: a logger, a monitor, a way to be stopped, and a way to end.
 
 use super::OutputArgs;
+use crate::chain::chain;
 use crate::exit::Exit;
 use crate::report;
 use crate::secrets::{SecretArgs, SecretError};
@@ -111,29 +112,6 @@ pub fn open(path: &Path, secrets: &SecretArgs, whole: bool) -> Result<Archive, E
         Archive::open_file(path, &unlock, &limits)?
     };
     Ok(archive)
-}
-
-/// An error and its causes in one line; a cause that the text before it tells already is left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) && cause.downcast_ref::<mongoark_engine::deployment::Error>().is_none()
-        {
-            if is_driver_text(&cause_text) {
-                break;
-            }
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// The driver's own words begin so; ours say the same more briefly.
-fn is_driver_text(text: &str) -> bool {
-    text.starts_with("Kind: ")
 }
 
 /// The first interrupt asks the run to stop after the work at hand; a second one ends at once.

@@ -4,8 +4,9 @@
 use super::process::{self, Finished};
 use super::table::{Program, Sample};
 use super::{Bench, BenchArgs, failure};
+use crate::chain::chain;
 use crate::exit::Exit;
-use crate::native::context::{Context, chain};
+use crate::native::context::Context;
 use crate::native::dump::SelectArgs;
 use mongoark_engine::bench::{self, Measured, Settings};
 use mongoark_engine::container::Codec;

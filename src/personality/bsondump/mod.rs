@@ -12,9 +12,24 @@
 //! - A closed or full output is exit code 1 with `--type=debug` too.
 //! - The reasons behind `error converting BSON to extended JSON:` name the byte, in our words.
 
+pub mod flags;
 mod print;
 pub mod run;
 mod source;
+
+use super::FAILED;
+use super::log::{ALWAYS, Log};
+use super::signals;
+
+/// Runs to an exit code. A signal ends it at once.
+pub async fn main(options: run::Options, log: Log) -> u8 {
+    if let Err(error) = signals::watch(log.clone(), None::<fn()>) {
+        log.line(ALWAYS, &format!("cannot wait for signals: {error}"));
+        return FAILED;
+    }
+    // A panic of the run has told of itself.
+    tokio::task::spawn_blocking(move || run::run(&options, &log)).await.unwrap_or(FAILED)
+}
 
 #[cfg(test)]
 mod peer_tests;

@@ -5,11 +5,12 @@
 //! of a pipe that stays open.
 
 use super::print::{Gone, Outcome, Printer, Sink};
-use super::source::{Errno, Fault, Source};
+use super::source::{Fault, Source};
+use crate::personality::go_text::Errno;
 use crate::personality::log::{ALWAYS, DEBUG_LOW, Log};
+use crate::personality::stdio;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -108,22 +109,13 @@ pub fn run(options: &Options, log: &Log) -> u8 {
 fn open(options: &Options) -> Result<(File, File), Error> {
     let input = match &options.input {
         Some(path) => File::open(path).map_err(|source| Error::Input { path: path.clone(), source })?,
-        None => {
-            standard(&io::stdin()).map_err(|source| Error::Input { path: "/dev/stdin".into(), source })?
-        }
+        None => stdio::input().map_err(|source| Error::Input { path: "/dev/stdin".into(), source })?,
     };
     let output = match &options.output {
         Some(path) => File::create(path).map_err(|source| Error::Output { path: path.clone(), source })?,
-        None => {
-            standard(&io::stdout()).map_err(|source| Error::Output { path: "/dev/stdout".into(), source })?
-        }
+        None => stdio::output().map_err(|source| Error::Output { path: "/dev/stdout".into(), source })?,
     };
     Ok((input, output))
-}
-
-/// A standard stream without the buffer that the library puts before it.
-fn standard(stream: &impl AsFd) -> io::Result<File> {
-    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
 }
 
 fn name(path: Option<&Path>, standard: &str) -> String {

@@ -1,7 +1,7 @@
 //! The input of `bsondump`: batches of whole documents out of a file or a pipe.
 
+use crate::personality::go_text::Errno;
 use mongoark_bson_bytes::{DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MIN};
-use std::fmt;
 use std::io::{self, Read};
 
 /// Bytes asked for at once.
@@ -30,17 +30,6 @@ pub enum Fault {
     /// No document is so long.
     #[error("invalid BSONSize: {0} bytes is larger than maximum of {DOCUMENT_BYTES_MAX} bytes")]
     Long(u32),
-}
-
-/// The words of the system for an error: small letters, without its number.
-pub struct Errno<'a>(pub &'a io::Error);
-
-impl fmt::Display for Errno<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let words = text.split_once(" (os error").map_or(&*text, |(words, _)| words);
-        f.write_str(&words.to_lowercase())
-    }
 }
 
 /// Reads concatenated documents. Holds what one read gave, or one document if that is longer.
