@@ -70,6 +70,11 @@ impl Error {
         crate::reply::outcome(reply.as_bytes())
     }
 
+    /// The raw reply with which the server refused, where there is one.
+    pub(crate) fn response(&self) -> Option<&[u8]> {
+        Some(self.source.as_ref()?.server_response()?.as_bytes())
+    }
+
     /// Whether trying again may help: the connection broke, or the primary changed or shuts down.
     pub fn is_passing(&self) -> bool {
         self.kind == ErrorKind::Network || self.code().is_some_and(is_passing_code)

@@ -5,6 +5,7 @@
 //! (raw batches); a restore follows [`Target`] to [`Inserter`] and [`indexes`].
 
 mod accounts;
+mod apply;
 pub mod catalog;
 mod client;
 mod command;
@@ -33,7 +34,9 @@ mod uri;
 mod uri_parts;
 mod write_concern;
 
+pub use accounts::AccountsMerge;
 pub use accounts::{AccountsMerge, AccountsRestore};
+pub use apply::ApplyFailure;
 pub use connection::Connection;
 pub use connection_options::{ConnectionOptions, Conventions};
 pub use create::CreateOptions;

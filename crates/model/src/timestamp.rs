@@ -24,6 +24,18 @@ impl From<(u32, u32)> for Timestamp {
     }
 }
 
+impl From<bson::Timestamp> for Timestamp {
+    fn from(timestamp: bson::Timestamp) -> Self {
+        Self { seconds: timestamp.time, increment: timestamp.increment }
+    }
+}
+
+impl From<Timestamp> for bson::Timestamp {
+    fn from(timestamp: Timestamp) -> Self {
+        Self { time: timestamp.seconds, increment: timestamp.increment }
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// `seconds:increment`, as `--oplogLimit` takes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
