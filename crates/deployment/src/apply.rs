@@ -1,7 +1,7 @@
 //! Doing again what an oplog says: its operations through `applyOps`, in order and each by itself, and the
 //! commands that `applyOps` does not know or would do harm with.
 
-use crate::command::{self, write_concern_error};
+use crate::command::write_concern_error;
 use crate::error::{Error, Result, While};
 use crate::patience::Patience;
 use crate::settle;

@@ -34,7 +34,6 @@ mod uri;
 mod uri_parts;
 mod write_concern;
 
-pub use accounts::AccountsMerge;
 pub use accounts::{AccountsMerge, AccountsRestore};
 pub use apply::ApplyFailure;
 pub use connection::Connection;

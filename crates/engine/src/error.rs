@@ -1,6 +1,6 @@
 //! Errors of the flows.
 
-use mongoark_model::Namespace;
+use mongoark_model::{Namespace, Timestamp};
 use std::path::PathBuf;
 
 /// A result of this crate.
@@ -46,6 +46,47 @@ pub enum Error {
         location: String,
         /// What is wrong, and where.
         source: mongoark_dump_format::Error,
+    },
+    /// An oplog entry that cannot be read, or may not be replayed.
+    #[error(transparent)]
+    Oplog(#[from] mongoark_oplog::Error),
+    /// An oplog entry that the target refused.
+    #[error("cannot replay the oplog entry at {ts} ('{op}' on {namespace}): {source}")]
+    Unreplayable {
+        /// The entry's operation, as a letter.
+        op: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its time.
+        ts: Timestamp,
+        /// What the target said.
+        source: mongoark_deployment::Error,
+    },
+    /// The oplog writes to a collection that the target does not have, and does not drop it later.
+    #[error(
+        "cannot replay the oplog: {namespace}, which it writes to at {ts}, does not exist on the target; restore          that collection too"
+    )]
+    MissingCollection {
+        /// The collection.
+        namespace: Namespace,
+        /// The first write to it.
+        ts: Timestamp,
+    },
+    /// The oplog commits a transaction whose operations it does not have.
+    #[error(
+        "cannot replay the oplog: it commits transaction {id} at {ts}, but begins after that transaction began;          its changes would be lost"
+    )]
+    TransactionWithoutBeginning {
+        /// The transaction.
+        id: String,
+        /// Where it is committed.
+        ts: Timestamp,
+    },
+    /// More transactions are open at the same time than a server has.
+    #[error("cannot replay the oplog: more than {max} transactions are open at once; the oplog is damaged")]
+    TooManyTransactions {
+        /// The limit.
+        max: usize,
     },
     /// What a dump or a target does not allow; the text says what to do.
     #[error("{0}")]

@@ -1,15 +1,28 @@
 //! Replaying an oplog onto a deployment: entries in order, in batches, with barriers where the catalog
 //! changes. Indexes are not built here: entries edit an [`IndexCatalog`], which the restore builds afterwards.
+//!
+//! An entry goes from here (is it replayed, is it part of a transaction) to [`write`] or [`command`] and from
+//! there to the server; [`transactions`] keeps what is not committed yet.
 
+mod absent;
+mod batch;
+mod command;
 mod options;
+mod transactions;
+mod write;
 
 pub use mongoark_oplog::{CollectionIndexes, IndexCatalog};
 pub use options::{ReplayOptions, Replayed};
 
-use crate::{Result, Stop};
+use crate::{Error, Result, Stop};
+use absent::Absent;
 use async_channel::Receiver;
+use batch::Batch;
+use mongoark_bson_bytes as bytes;
 use mongoark_deployment::Target;
 use mongoark_monitor::Monitor;
+use mongoark_oplog::{Class, Entry, Error as OplogError, Part, Skip, TransactionId};
+use transactions::Transactions;
 
 /// Replays the oplog documents that come through `entries`: each message holds one or more whole
 /// documents, one after the other, and an error ends the replay with that error. The channel should be
@@ -20,12 +33,176 @@ use mongoark_monitor::Monitor;
 /// sender finds the channel closed. The first entry that cannot be replayed ends it with an error that
 /// names the entry's time, namespace and operation.
 pub async fn replay(
-    _target: &Target,
-    _entries: Receiver<Result<Vec<u8>>>,
-    _options: &ReplayOptions,
-    _indexes: &mut IndexCatalog,
-    _monitor: &Monitor,
-    _stop: &Stop,
+    target: &Target,
+    entries: Receiver<Result<Vec<u8>>>,
+    options: &ReplayOptions,
+    indexes: &mut IndexCatalog,
+    monitor: &Monitor,
+    stop: &Stop,
 ) -> Result<Replayed> {
-    todo!()
+    let mut replay = Replay {
+        target,
+        options,
+        indexes,
+        monitor,
+        batch: Batch::default(),
+        transactions: Transactions::default(),
+        absent: Absent::default(),
+        done: Replayed::default(),
+    };
+    let item = monitor.item("oplog", 0, options.expected_bytes);
+    let ended = replay.receive(&entries, stop, |documents, bytes| item.add(documents, bytes)).await;
+    // A sender that waits for room is told that nobody reads any more.
+    entries.close();
+    monitor.finish(&item);
+    ended?;
+    replay.finish().await
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    target: &'a Target,
+    options: &'a ReplayOptions,
+    indexes: &'a mut IndexCatalog,
+    monitor: &'a Monitor,
+    /// Writes that are not sent yet.
+    batch: Batch,
+    /// Transactions that are not committed yet.
+    transactions: Transactions,
+    absent: Absent,
+    done: Replayed,
+}
+
+impl Replay<'_> {
+    /// Takes entries until there are no more, or one is at the limit.
+    async fn receive(
+        &mut self,
+        entries: &Receiver<Result<Vec<u8>>>,
+        stop: &Stop,
+        progress: impl Fn(u64, u64),
+    ) -> Result<()> {
+        while let Ok(message) = entries.recv().await {
+            let message = message?;
+            for document in bytes::split_documents(&message) {
+                stop.check()?;
+                let document = document.map_err(OplogError::from)?;
+                if !self.entry(document).await? {
+                    return Ok(());
+                }
+                progress(1, document.len() as u64);
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Replayed> {
+        self.flush().await?;
+        self.absent.settle()?;
+        self.done.unfinished = self.transactions.len() as u64;
+        Ok(self.done)
+    }
+
+    /// Replays one entry of the oplog; whether there may be more to replay.
+    async fn entry(&mut self, document: &[u8]) -> Result<bool> {
+        let entry = Entry::parse(document)?;
+        if self.options.skip_repeated && entry.ts.is_some() && entry.ts <= self.done.last {
+            self.done.skipped += 1;
+            return Ok(true);
+        }
+        if let Class::Skip(skip) = entry.class()? {
+            self.skip(&entry, skip)?;
+            return Ok(true);
+        }
+        if let (Some(ts), Some(limit)) = (entry.ts, self.options.limit)
+            && ts >= limit
+        {
+            self.monitor.detail(format!(
+                "timestamp {{{} {}}} is not below limit of {{{} {}}}; ending oplog restoration",
+                ts.seconds, ts.increment, limit.seconds, limit.increment
+            ));
+            return Ok(false);
+        }
+        self.done.last = entry.ts.or(self.done.last);
+        match entry.transaction()? {
+            Some((id, part)) => self.part(id, part, &entry, document).await?,
+            None => self.done.applied += self.operations(&entry).await?,
+        }
+        Ok(true)
+    }
+
+    /// Applies an entry, or the operations inside it; how many applyOps were opened for that.
+    async fn operations(&mut self, entry: &Entry<'_>) -> Result<u64> {
+        let (operations, opened) = entry.flatten()?;
+        for operation in &operations {
+            match operation.class()? {
+                Class::Skip(skip) => self.skip(operation, skip)?,
+                Class::Write => self.write(operation).await?,
+                Class::Command(command) => self.command(operation, &command).await?,
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Takes an entry of a transaction, and applies the transaction when it is committed.
+    async fn part(
+        &mut self,
+        id: TransactionId,
+        part: Part,
+        entry: &Entry<'_>,
+        document: &[u8],
+    ) -> Result<()> {
+        let commits = match part {
+            Part::Operations { first: true, commits: true } => {
+                // The applyOps of a transaction is no operation of its own.
+                self.operations(entry).await?;
+                return Ok(());
+            }
+            Part::Operations { first, commits } => {
+                self.transactions.take(&id, document, first)?;
+                commits
+            }
+            Part::Commit => true,
+            Part::Abort => {
+                self.transactions.forget(&id);
+                false
+            }
+        };
+        if commits { self.commit(&id, entry).await } else { Ok(()) }
+    }
+
+    async fn commit(&mut self, id: &TransactionId, entry: &Entry<'_>) -> Result<()> {
+        let Some(mut parts) = self.transactions.commit(id) else {
+            return self.commit_without_beginning(id, entry);
+        };
+        while let Some(part) = self.transactions.next(&mut parts)? {
+            self.operations(&Entry::parse(&part)?).await?;
+        }
+        Ok(())
+    }
+
+    fn commit_without_beginning(&mut self, id: &TransactionId, entry: &Entry<'_>) -> Result<()> {
+        if entry.ts.is_some() && entry.ts <= self.options.committed_until {
+            self.done.skipped += 1;
+            return Ok(());
+        }
+        Err(Error::TransactionWithoutBeginning { id: id.to_string(), ts: entry.ts.unwrap_or_default() })
+    }
+
+    /// Passes an entry over, and says so where mongorestore does.
+    fn skip(&mut self, entry: &Entry<'_>, skip: Skip<'_>) -> Result<()> {
+        self.done.skipped += 1;
+        match skip {
+            Skip::Namespace(namespace) if namespace.starts_with("config.") => {
+                self.monitor.step(format!("skipping applying the {namespace} namespace in applyOps"));
+            }
+            Skip::Command(name) => {
+                if name == "abortIndexBuild" {
+                    self.indexes.abort_index_build(entry)?;
+                }
+                self.monitor.step(format!("skipping applying the oplog entry {name}"));
+            }
+            Skip::Namespace(_) | Skip::Nothing => {}
+        }
+        Ok(())
+    }
 }
