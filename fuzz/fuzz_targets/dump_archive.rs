@@ -62,9 +62,8 @@ fn check(data: &[u8]) {
     match mend(data) {
         Ok((mended, bytes)) => match take_apart(mended.as_slice()) {
             Ok(found) => assert_eq!(found, bytes, "every document comes out"),
-            Err(
-                Error::UnknownNamespace { .. } | Error::NamespaceEnded { .. } | Error::Unfinished { .. },
-            ) => {}
+            Err(Error::UnknownNamespace { .. } | Error::NamespaceEnded { .. } | Error::Unfinished { .. }) => {
+            }
             Err(error) => panic!("mended, and refused: {error}"),
         },
         Err(_) => assert!(read.is_err(), "a body that is no sequence of blocks is read"),
