@@ -30,6 +30,7 @@ impl<Kind> Builder<Kind> {
             arguments: Vec::new(),
             auth: None,
             tls: false,
+            tls_names: ["localhost", "127.0.0.1"].map(str::to_owned).into(),
         };
         Self { options, kind }
     }
@@ -71,6 +72,12 @@ impl<Kind> Builder<Kind> {
         self.options.tls = true;
         self
     }
+
+    /// The host names of the server's certificate: `localhost` and `127.0.0.1` unless given here.
+    pub fn tls_names(mut self, names: &[&str]) -> Self {
+        self.options.tls_names = names.iter().map(ToString::to_string).collect();
+        self
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -81,12 +88,13 @@ pub(super) struct Options {
     arguments: Vec<String>,
     pub(super) auth: Option<(String, String)>,
     pub(super) tls: bool,
+    tls_names: Vec<String>,
 }
 
 impl Options {
     /// Certificates in `folder`, when TLS is asked for.
     pub(super) fn certificates(&self, folder: &Path) -> Option<Certificates> {
-        self.tls.then(|| Certificates::create(folder))
+        self.tls.then(|| Certificates::create(folder, &self.tls_names))
     }
 
     /// The arguments that every server of this kind gets.

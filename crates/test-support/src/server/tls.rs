@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pkcs8::pkcs5::pbes2;
+use pkcs8::{LineEnding, PrivateKeyInfoRef};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -13,22 +15,44 @@ use rcgen::{
 pub struct Certificates {
     /// The authority's certificate.
     pub ca: PathBuf,
-    /// Certificate and key of the server, for `localhost` and `127.0.0.1`.
+    /// Certificate and key of the server, for `localhost` and `127.0.0.1` unless other names were asked for.
     pub server: PathBuf,
     /// Certificate and key of a client.
     pub client: PathBuf,
+    /// The same, its key encrypted with [`Certificates::KEY_PASSWORD`].
+    pub encrypted_client: PathBuf,
+    /// The certificate of an authority that vouches for nobody here.
+    pub other_ca: PathBuf,
 }
 
 impl Certificates {
-    /// Writes a new authority, server and client into `folder`.
-    pub fn create(folder: &Path) -> Self {
+    /// The password of the encrypted key.
+    pub const KEY_PASSWORD: &str = "open sesame";
+    /// The client's name, as a server knows the user that signs in with its certificate.
+    pub const CLIENT_SUBJECT: &str = "CN=mongoark test client,O=mongoark clients";
+
+    /// Writes a new authority, a server of these names and a client into `folder`.
+    pub fn create(folder: &Path, server_names: &[String]) -> Self {
         let authority = authority();
-        let (ca, server, client) =
-            (folder.join("ca.pem"), folder.join("server.pem"), folder.join("client.pem"));
-        write(&ca, &authority.certificate);
-        write(&server, &signed_by(&authority.issuer, "mongoark test server"));
-        write(&client, &signed_by(&authority.issuer, "mongoark test client"));
-        Self { ca, server, client }
+        let (certificate, key) =
+            signed_by(&authority.issuer, "mongoark clients", "mongoark test client", server_names);
+        let client = format!("{certificate}{}", key.serialize_pem());
+        let encrypted_client = format!("{certificate}{}", encrypted(&key));
+        let (certificate, key) =
+            signed_by(&authority.issuer, "mongoark", "mongoark test server", server_names);
+        let server = format!("{certificate}{}", key.serialize_pem());
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            write(&path, text);
+            path
+        };
+        Self {
+            ca: file("ca.pem", &authority.certificate),
+            server: file("server.pem", &server),
+            client: file("client.pem", &client),
+            encrypted_client: file("encrypted-client.pem", &encrypted_client),
+            other_ca: file("other-ca.pem", &self::authority().certificate),
+        }
     }
 
     pub(super) fn server_arguments(&self) -> [String; 7] {
@@ -64,11 +88,16 @@ fn authority() -> Authority {
     Authority { certificate, issuer: Issuer::new(params, key) }
 }
 
-/// Certificate and key, for both ends of a connection: members of a replica set are clients of each other.
-fn signed_by(issuer: &Issuer<'static, KeyPair>, name: &str) -> String {
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let mut params = CertificateParams::new(names).expect("names for a certificate");
-    params.distinguished_name.push(DnType::OrganizationName, "mongoark");
+/// Certificate and key, for both ends of a connection: members of a replica set are clients of each other. A server
+/// takes no user of its own house.
+fn signed_by(
+    issuer: &Issuer<'static, KeyPair>,
+    house: &str,
+    name: &str,
+    hosts: &[String],
+) -> (String, KeyPair) {
+    let mut params = CertificateParams::new(hosts).expect("names for a certificate");
+    params.distinguished_name.push(DnType::OrganizationName, house);
     params.distinguished_name.push(DnType::CommonName, name);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -76,7 +105,17 @@ fn signed_by(issuer: &Issuer<'static, KeyPair>, name: &str) -> String {
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let key = KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, issuer).expect("a certificate");
-    format!("{}{}", certificate.pem(), key.serialize_pem())
+    (certificate.pem(), key)
+}
+
+/// The key as OpenSSL encrypts it, under a salt that need not be a secret's.
+fn encrypted(key: &KeyPair) -> String {
+    let der = key.serialize_der();
+    let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &[7; 16], [9; 16]);
+    let key = PrivateKeyInfoRef::try_from(der.as_slice()).expect("a key in PKCS #8");
+    let encrypted = key.encrypt_with_params(parameters.expect("parameters"), Certificates::KEY_PASSWORD);
+    let pem = encrypted.and_then(|document| Ok(document.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)?));
+    pem.expect("an encrypted key").to_string()
 }
 
 fn write(path: &Path, text: &str) {
