@@ -168,6 +168,10 @@ impl ConnectionOptions {
         parts.set_absent("authMechanism", self.mechanism.as_ref());
         let mechanism = parts.take("authMechanism").map(|name| name.to_uppercase());
         parts.set_absent("authMechanism", mechanism.as_ref());
+        if mechanism.as_deref() == Some("MONGODB-X509") {
+            // The server takes the name from the certificate, and knows no field by which the driver sends it.
+            parts.username = None;
+        }
         parts.set_absent("authSource", self.auth_source.as_ref());
         if self.conventions == Conventions::DatabaseTools && (parts.username.is_some() || mechanism.is_some())
         {

@@ -29,7 +29,7 @@ impl Certificates {
     /// The password of the encrypted key.
     pub const KEY_PASSWORD: &str = "open sesame";
     /// The client's name, as a server knows the user that signs in with its certificate.
-    pub const CLIENT_SUBJECT: &str = "CN=mongoark test client,O=mongoark clients";
+    pub const CLIENT_SUBJECT: &str = "O=mongoark clients,CN=mongoark test client";
 
     /// Writes a new authority, a server of these names and a client into `folder`.
     pub fn create(folder: &Path, server_names: &[String]) -> Self {
