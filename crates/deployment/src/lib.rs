@@ -6,6 +6,7 @@
 
 mod accounts;
 mod apply;
+mod auth_schema;
 pub mod catalog;
 mod client;
 mod command;
@@ -36,6 +37,7 @@ mod write_concern;
 
 pub use accounts::{AccountsMerge, AccountsRestore};
 pub use apply::ApplyFailure;
+pub use auth_schema::why_no_accounts;
 pub use connection::Connection;
 pub use connection_options::{ConnectionOptions, Conventions};
 pub use create::CreateOptions;

@@ -1,13 +1,39 @@
 //! mongodump's dump: a deployment, a database or a collection into a folder, an archive or a stream of
 //! documents, with the tools' own selection, order, files and log lines.
 //!
+//! [`plan`] finds out what there is to dump, [`read`] hands documents to [`crate::dump_output`], [`oplog`]
+//! captures what is written meanwhile.
+
+mod forbidden;
+mod oplog;
+mod plan;
+mod query;
+mod read;
+mod select;
+mod spool;
 
 pub use crate::dump_output::Form;
 
-use crate::{Result, Stop};
+use crate::archive::CHUNK_BYTES;
+use crate::dump::default_jobs;
+use crate::dump_output::{DumpOutput, Settings};
+use crate::error::cause_of;
+use crate::pool::cores;
+use crate::quote::quoted;
+use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
-use mongoark_deployment::Source;
+use mongoark_deployment::{Source, catalog, why_no_accounts};
+use mongoark_model::{CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::Monitor;
+use oplog::{Beginning, Capture};
+use plan::Plan;
+use read::Context;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+
+/// Collections read at once, unless the user says otherwise.
+const PARALLEL_COLLECTIONS: usize = 4;
 
 /// What to dump, and how. The flags' own checks (a query needs a collection, `--oplog` no database, ..) are the
 /// caller's.
@@ -59,6 +85,133 @@ pub struct Report {
 /// # Errors
 /// What keeps the dump from being whole, naming the namespace or the file. What is written by then stays.
 pub async fn dump(source: &Source, options: Options, monitor: &Monitor, stop: &Stop) -> Result<Report> {
-    _ = (source, options, monitor, stop);
-    todo!()
+    let only = match named(source, &options).await? {
+        Named::Nothing => None,
+        Named::Found(metadata) => Some(metadata),
+        Named::Missing(namespace) => {
+            let (db, collection) = (quoted(&namespace.db), quoted(&namespace.collection));
+            monitor.step(format!("namespace with DB {db} and collection {collection} does not exist"));
+            return Ok(Report::default());
+        }
+    };
+    check(source, &options).await?;
+    let beginning = if options.oplog { Some(Beginning::find(source).await?) } else { None };
+    let since = Instant::now();
+    let plan = plan::plan(source, &options, only, monitor).await?;
+    monitor.stage("catalog", since);
+    stop.check()?;
+    let since = Instant::now();
+    let report = write(source, options, plan, beginning, monitor, stop).await;
+    monitor.stage("documents", since);
+    report
+}
+
+/// What became of the collection that the user named.
+enum Named {
+    Nothing,
+    Found(CollectionMetadata),
+    Missing(Namespace),
+}
+
+async fn named(source: &Source, options: &Options) -> Result<Named> {
+    let (Some(db), Some(collection)) = (&options.db, &options.collection) else { return Ok(Named::Nothing) };
+    let namespace = Namespace::new(db.clone(), collection.clone());
+    let found = catalog::collection(source, &namespace).await?;
+    Ok(found.map_or(Named::Missing(namespace), Named::Found))
+}
+
+/// Refuses what this deployment does not offer.
+async fn check(source: &Source, options: &Options) -> Result<()> {
+    if options.oplog && source.info().topology == TopologyKind::Sharded {
+        let message = "can't use --oplog option when dumping from a mongos";
+        return Err(Error::Refused(message.to_owned()));
+    }
+    if options.users_and_roles
+        && let Some(reason) = why_no_accounts(source).await?
+    {
+        let message = format!("error getting auth schema version for dumpDbUsersAndRoles: {reason}");
+        return Err(Error::Refused(message));
+    }
+    Ok(())
+}
+
+/// Writes what was planned.
+async fn write(
+    source: &Source,
+    options: Options,
+    mut plan: Plan,
+    beginning: Option<Beginning>,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<Report> {
+    let parallel =
+        if options.parallel_collections == 0 { PARALLEL_COLLECTIONS } else { options.parallel_collections };
+    let jobs = if options.jobs == 0 { default_jobs() } else { options.jobs };
+    let namespaces = plan.planned.len();
+    tell_accounts(&options, monitor);
+    let settings = settings(source, &options, parallel, jobs);
+    let (is_archive, is_bare) = (options.output.is_archive(), matches!(options.output, Form::Documents(_)));
+    let entries = std::mem::take(&mut plan.entries);
+    let output = DumpOutput::begin(options.output, settings, entries, monitor)?;
+    let context = Arc::new(Context {
+        source: source.clone(),
+        output: output.clone(),
+        monitor: monitor.clone(),
+        stop: stop.clone(),
+        abort: Stop::default(),
+        parts_max: jobs,
+        cursors: Semaphore::new(jobs.max(parallel)),
+        is_bare,
+        is_archive,
+    });
+    let read = contents(&context, plan, parallel, beginning).await;
+    let closed = if read.is_ok() { output.finish().await } else { output.close().await };
+    let ((counts, oplog_entries), _) = cause_of(read, closed)?;
+    Ok(Report { documents: counts.documents, bytes: counts.bytes, namespaces, oplog_entries })
+}
+
+/// Documents, and behind them the oplog of their time.
+async fn contents(
+    context: &Arc<Context>,
+    plan: Plan,
+    parallel: usize,
+    beginning: Option<Beginning>,
+) -> Result<(Counts, u64)> {
+    let capture = match (beginning, plan.oplog) {
+        (Some(beginning), Some(stream)) => Some(Capture::begin(context, beginning, stream)?),
+        _ => None,
+    };
+    let at_once = parallel.min(plan.planned.len());
+    context.monitor.detail(format!("dumping up to {at_once} collections in parallel"));
+    let read = read::all(context, plan, parallel).await;
+    let Some(capture) = capture else { return read.map(|counts| (counts, 0)) };
+    match read {
+        Ok(counts) => Ok((counts, capture.finish(context).await?)),
+        // Where the oplog's reader ended the run, its error is the cause.
+        Err(error) => Err(capture.abandon().await.filter(|cause| !cause.is_consequence()).unwrap_or(error)),
+    }
+}
+
+fn settings(source: &Source, options: &Options, parallel: usize, jobs: usize) -> Settings {
+    let threads = cores();
+    // A chunk for each cursor, some for the threads behind them, one for the oplog.
+    let chunks = jobs.max(parallel) + 2 * threads + 3;
+    Settings {
+        gzip: options.gzip,
+        server_version: source.info().server_version.clone(),
+        tool_version: options.tool_version.clone(),
+        parallel_collections: i32::try_from(parallel).unwrap_or(i32::MAX),
+        db: options.db.clone(),
+        threads,
+        memory_bytes: chunks * CHUNK_BYTES,
+    }
+}
+
+/// The lines for the users and roles of one database.
+fn tell_accounts(options: &Options, monitor: &Monitor) {
+    let Some(db) = options.db.as_deref().filter(|_| options.users_and_roles) else { return };
+    monitor.step(format!("dumping users and roles for {}", quoted(db)));
+    if db == "admin" {
+        monitor.step("skipping users/roles dump, already dumped admin database");
+    }
 }
