@@ -12,6 +12,7 @@ use crate::write_concern::UriWriteConcern;
 use mongodb::Client;
 use mongodb::options::{ClientOptions, ServerAddress, Tls, TlsOptions as DriverTls};
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long to look for a server where nothing says it.
@@ -104,8 +105,26 @@ impl Connection {
     }
 
     fn client_with(&self, driver: ClientOptions) -> Result<Client> {
-        let client = Client::with_options(driver).while_doing(|| format!("connect to {}", self.uri));
-        client.map_err(|error| self.redacted(error))
+        Client::with_options(driver).map_err(|error| {
+            let key_file = self.key_file().filter(|_| error.to_string().contains("private key"));
+            let action = match key_file {
+                Some(path) => format!("use the key in {} with the password that was given", path.display()),
+                None => self.action(),
+            };
+            self.redacted(Error::driver(action, error))
+        })
+    }
+
+    /// What a first command does, for its error.
+    pub(crate) fn action(&self) -> String {
+        format!("connect to {}", self.uri)
+    }
+
+    fn key_file(&self) -> Option<&Path> {
+        match &self.driver.tls {
+            Some(Tls::Enabled(tls)) => tls.cert_key_file_path.as_deref(),
+            _ => None,
+        }
     }
 
     /// The same error without any secret of this connection.

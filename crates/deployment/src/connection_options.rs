@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::password::Password;
 use crate::tls::TlsOptions;
 use crate::uri::ConnectionString;
-use crate::uri_parts::UriParts;
+use crate::uri_parts::{self, UriParts};
 use std::time::Duration;
 
 /// Mechanisms whose users are kept outside of the server's own databases.
@@ -19,50 +19,6 @@ const WITHOUT_EFFECT: [&str; 6] = [
     "waitqueuetimeoutms",
     "zstdcompressionlevel",
 ];
-/// The options that the driver knows.
-const KNOWN: [&str; 40] = [
-    "appname",
-    "authmechanism",
-    "authmechanismproperties",
-    "authsource",
-    "compressors",
-    "connect",
-    "connecttimeoutms",
-    "directconnection",
-    "enableoverloadretargeting",
-    "heartbeatfrequencyms",
-    "journal",
-    "loadbalanced",
-    "localthresholdms",
-    "maxadaptiveretries",
-    "maxconnecting",
-    "maxidletimems",
-    "maxpoolsize",
-    "maxstalenessseconds",
-    "minpoolsize",
-    "readconcernlevel",
-    "readpreference",
-    "readpreferencetags",
-    "replicaset",
-    "retryreads",
-    "retrywrites",
-    "servermonitoringmode",
-    "serverselectiontimeoutms",
-    "srvmaxhosts",
-    "srvservicename",
-    "tls",
-    "tlsallowinvalidcertificates",
-    "tlsallowinvalidhostnames",
-    "tlscafile",
-    "tlscertificatekeyfile",
-    "tlscertificatekeyfilepassword",
-    "tlsinsecure",
-    "uuidrepresentation",
-    "w",
-    "wtimeoutms",
-    "zlibcompressionlevel",
-];
-
 /// Whose rules hold where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conventions {
@@ -152,12 +108,11 @@ impl ConnectionOptions {
             parts.set_absent("compressors", (!wanted.is_empty()).then(|| wanted.join(",")));
         }
         self.add_credentials(&mut parts);
-        let known = |name: &str| KNOWN.contains(&name);
+        parts.retain(|name| !WITHOUT_EFFECT.contains(&name));
         let ignored = match self.conventions {
-            Conventions::Drivers => parts.retain(|name| !WITHOUT_EFFECT.contains(&name)),
-            Conventions::DatabaseTools => parts.retain(known),
+            Conventions::Drivers => Vec::new(),
+            Conventions::DatabaseTools => parts.retain(uri_parts::is_known),
         };
-        let ignored = ignored.into_iter().filter(|name| !WITHOUT_EFFECT.contains(&name.as_str())).collect();
         Ok((parts, ignored))
     }
 
@@ -201,8 +156,8 @@ mod tests {
             ("h", None, "mongodb://h/"),
             ("h:1", Some("2"), "mongodb://h:1/"),
             ("", Some("2"), "mongodb://localhost:2/"),
-            ("rs/a,b:3", Some("2"), "mongodb://a:2,b:3/?replicaset=rs"),
-            ("rs/", None, "mongodb://localhost/?replicaset=rs"),
+            ("rs/a,b:3", Some("2"), "mongodb://a:2,b:3/?replicaSet=rs"),
+            ("rs/", None, "mongodb://localhost/?replicaSet=rs"),
         ] {
             let mut options = ConnectionOptions::default();
             options.set_host(host, port);
@@ -224,12 +179,12 @@ mod tests {
             ..ConnectionOptions::default()
         };
         let expected =
-            "mongodb://a%40b:p%2Fw@h/?directconnection=true&authmechanism=SCRAM-SHA-1&authsource=shop";
+            "mongodb://a%40b:p%2Fw@h/?directConnection=true&authMechanism=SCRAM-SHA-1&authSource=shop";
         assert_eq!(composed(&options), expected);
         assert_eq!(options.parts().unwrap().1, ["foo"]);
         let options =
             ConnectionOptions { mechanism: Some("MONGODB-X509".to_owned()), password: None, ..options };
-        assert!(composed(&options).ends_with("authmechanism=MONGODB-X509&authsource=%24external"));
+        assert!(composed(&options).ends_with("authMechanism=MONGODB-X509&authSource=%24external"));
     }
 
     #[test]

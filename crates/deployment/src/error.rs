@@ -90,6 +90,12 @@ impl Error {
         Self { kind, action: action.into(), message, source: Some(Box::new(error)) }
     }
 
+    /// The same error, met while doing something else than was thought.
+    pub(crate) fn doing(mut self, action: String) -> Self {
+        self.action = action;
+        self
+    }
+
     /// The same error with the secrets of `uri` blotted out. The source goes: it may hold them.
     pub(crate) fn redacted(mut self, uri: &ConnectionString) -> Self {
         let message = uri.redact(&self.message);
@@ -163,14 +169,46 @@ fn wrong_credentials(message: &str) -> String {
     format!("{message}; check user, password, authSource and authMechanism")
 }
 
-/// The driver's selection error lists the topology in its debug form; its useful parts are the
+/// The driver's selection error shows the topology as its debugger would; its useful parts are the
 /// addresses and their errors.
 fn unreachable(message: &str) -> String {
     if message.contains("SCRAM failure") || message.contains("Authentication failed") {
         return wrong_credentials("the server refused the credentials");
     }
-    let text = message.strip_prefix("Server selection timeout: ").unwrap_or(message);
-    format!("{text} Check the address and port, that the server runs, and TLS options")
+    let servers = servers_of(message);
+    if servers.is_empty() {
+        let text = message.strip_prefix("Server selection timeout: ").unwrap_or(message);
+        return format!("{text} Check the address and port, that the server runs, and TLS options");
+    }
+    format!("no suitable server answered in time: {}; {}", servers.join("; "), advice(message))
+}
+
+/// Each server with what went wrong there, or what it is.
+fn servers_of(message: &str) -> Vec<String> {
+    let servers = message.split("{ Address: ").skip(1).map(|server| {
+        let server = server.split(" }").next().unwrap_or(server);
+        let (address, rest) = server.split_once(", ").unwrap_or((server, ""));
+        match rest.split_once("Error: Kind: ") {
+            Some((_, error)) => {
+                let error = error.split(", labels: ").next().unwrap_or(error);
+                format!("{address}: {}", error.strip_prefix("I/O error: ").unwrap_or(error))
+            }
+            None => format!("{address}: {}", rest.replace("Type: ", "")),
+        }
+    });
+    servers.collect()
+}
+
+fn advice(message: &str) -> &'static str {
+    if message.contains("UnknownIssuer") || message.contains("BadSignature") {
+        "the server's certificate is signed by nobody who is trusted: name the authority (--sslCAFile, tlsCAFile)"
+    } else if message.contains("peer certificate") {
+        "the server's certificate does not fit: check the host's name and the certificate's dates"
+    } else if message.contains("unexpected end of file") {
+        "the server may want TLS, or a client's certificate"
+    } else {
+        "check address and port, that the server runs, the set's name, and TLS"
+    }
 }
 
 #[cfg(test)]
@@ -183,5 +221,21 @@ mod tests {
         let error = Error::new(ErrorKind::Usage, "connect", "bad mongodb://u:hush@h").redacted(&uri);
         assert_eq!(error.to_string(), "cannot connect: bad mongodb://u:***@h");
         assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn servers_that_cannot_be_reached_are_named_with_their_errors() {
+        let message = "Server selection timeout: No available servers. Topology: { Type: Single, Servers: [ { \
+                       Address: h:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), \
+                       labels: {\"A\"}, source: None, server response: None }, { Address: i:2, Type: RsSecondary } ] }";
+        let text = unreachable(message);
+        assert!(
+            text.starts_with(
+                "no suitable server answered in time: h:1: Connection refused (os error 111); \
+                                  i:2: RsSecondary; check address"
+            ),
+            "{text}"
+        );
+        assert!(unreachable("something new").starts_with("something new"));
     }
 }

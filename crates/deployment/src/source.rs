@@ -57,7 +57,7 @@ impl Source {
 
     async fn open(connection: &Connection, options: &SourceOptions) -> Result<Self> {
         let seed = connection.client()?;
-        let hello = hello(&seed).await?;
+        let hello = hello(&seed).await.map_err(|error| error.doing(connection.action()))?;
         let topology = topology(&hello);
         let mut unknowns = Vec::new();
         let (client, member) = match &topology {

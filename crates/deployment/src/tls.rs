@@ -19,6 +19,7 @@ const BUNDLES: [&str; 6] = [
 
 /// TLS as flags ask for it. Anything set turns TLS on.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that do not depend on each other")]
 pub struct TlsOptions {
     /// TLS on every connection.
     pub enabled: bool,

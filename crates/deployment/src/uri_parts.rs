@@ -21,6 +21,50 @@ const ALIASES: [(&str, &str); 11] = [
     ("wtimeout", "wtimeoutms"),
 ];
 
+/// The options that the driver knows, under its names for them.
+const NAMES: [&str; 40] = [
+    "appName",
+    "authMechanism",
+    "authMechanismProperties",
+    "authSource",
+    "compressors",
+    "connect",
+    "connectTimeoutMS",
+    "directConnection",
+    "enableOverloadRetargeting",
+    "heartbeatFrequencyMS",
+    "journal",
+    "loadBalanced",
+    "localThresholdMS",
+    "maxAdaptiveRetries",
+    "maxConnecting",
+    "maxIdleTimeMS",
+    "maxPoolSize",
+    "maxStalenessSeconds",
+    "minPoolSize",
+    "readConcernLevel",
+    "readPreference",
+    "readPreferenceTags",
+    "replicaSet",
+    "retryReads",
+    "retryWrites",
+    "serverMonitoringMode",
+    "serverSelectionTimeoutMS",
+    "srvMaxHosts",
+    "srvServiceName",
+    "tls",
+    "tlsAllowInvalidCertificates",
+    "tlsAllowInvalidHostnames",
+    "tlsCAFile",
+    "tlsCertificateKeyFile",
+    "tlsCertificateKeyFilePassword",
+    "tlsInsecure",
+    "uuidRepresentation",
+    "w",
+    "wtimeoutMS",
+    "zlibCompressionLevel",
+];
+
 /// Options whose value is a secret, or may hold one.
 pub(crate) const SECRET_OPTIONS: [&str; 3] =
     ["authmechanismproperties", "sslclientcertificatekeypassword", "tlscertificatekeyfilepassword"];
@@ -145,12 +189,17 @@ impl UriParts {
         push_encoded(&mut text, self.database.as_deref().unwrap_or_default());
         for (place, (key, value)) in self.options.iter().enumerate() {
             text.push(if place == 0 { '?' } else { '&' });
-            text.push_str(key);
+            text.push_str(NAMES.iter().find(|name| name.eq_ignore_ascii_case(key)).unwrap_or(&key.as_str()));
             text.push('=');
             push_encoded(&mut text, value);
         }
         ConnectionString::new(text)
     }
+}
+
+/// Whether the driver knows an option of this name.
+pub(crate) fn is_known(name: &str) -> bool {
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn split<'a>((name, password): (&'a str, &'a str)) -> (&'a str, Option<&'a str>) {
@@ -206,7 +255,7 @@ mod tests {
         assert_eq!(parts.database.as_deref(), Some("d b"));
         assert_eq!(parts.option("wTimeoutMS"), Some("5"));
         assert!(parts.is_true("tls"));
-        let again = "mongodb://a%40b:p%2Fw@h:1,i/d%20b?tls=true&w=majority&wtimeoutms=5";
+        let again = "mongodb://a%40b:p%2Fw@h:1,i/d%20b?tls=true&w=majority&wtimeoutMS=5";
         assert_eq!(parts.compose().expose(), again);
     }
 
