@@ -109,6 +109,9 @@ pub enum Error {
         /// Why.
         source: mongoark_dump_format::Error,
     },
+    /// The oplog could not be replayed.
+    #[error("restore error: error applying oplog: {0}")]
+    Applying(#[source] Box<Error>),
     /// An archive's catalog is not what this version writes.
     #[error("the archive's catalog is not valid: {0}")]
     Catalog(String),
@@ -147,7 +150,7 @@ impl Error {
     pub(crate) fn is_consequence(&self) -> bool {
         match self {
             Self::PipelineClosed(_) => true,
-            Self::Restoring { source, .. } => source.is_consequence(),
+            Self::Restoring { source, .. } | Self::Applying(source) => source.is_consequence(),
             _ => false,
         }
     }

@@ -38,15 +38,24 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// Takes no more: whoever reads ends, and so do [`Documents`] that have not come to their end.
+    pub fn close(&self) {
+        discard(&self.queue);
+    }
+}
+
 impl Drop for Feed {
     fn drop(&mut self) {
-        discard(&self.queue);
+        self.close();
     }
 }
 
 /// The documents of one entry, in order.
 pub struct Documents {
     entry: usize,
+    /// Whether all else that is wanted has come.
+    last: bool,
     queue: async_channel::Receiver<Result<Message>>,
     /// A reader's slot, free for the next collection when this one is done with.
     _slot: Option<OwnedSemaphorePermit>,
@@ -56,6 +65,12 @@ impl Documents {
     /// Which of [`DumpInput::entries`](super::DumpInput::entries).
     pub fn entry(&self) -> usize {
         self.entry
+    }
+
+    /// Whether everything else that was wanted had come from the dump when this entry began, so that it may be left
+    /// to wait: nothing behind it is held up.
+    pub fn is_last(&self) -> bool {
+        self.last
     }
 
     /// The next batch; none at the end of the collection.
@@ -149,7 +164,7 @@ impl Reading {
 
 fn documents(entry: usize, slot: Option<OwnedSemaphorePermit>) -> (Sender, Documents) {
     let (sender, queue) = async_channel::unbounded();
-    (sender, Documents { entry, queue, _slot: slot })
+    (sender, Documents { entry, last: false, queue, _slot: slot })
 }
 
 /// Files one after another, `slots` at once.
@@ -181,6 +196,15 @@ pub(super) fn of_files(
         }
     });
     Feed { queue }
+}
+
+/// One file alone.
+pub(crate) fn of_file(path: PathBuf, gzip: bool, stop: &Stop) -> Documents {
+    let (sender, mut documents) = documents(0, None);
+    documents.last = true;
+    let reading = Reading::new(stop);
+    thread::spawn(move || reading.drain(Source::open(&path, gzip), &sender));
+    documents
 }
 
 /// The one collection of a pipe.
@@ -256,9 +280,11 @@ impl Taking {
 
     /// The way to whoever takes this entry's documents, which is handed out where it begins.
     fn sender(&mut self, place: usize) -> Option<Sender> {
+        let last = self.open.len() == 1;
         let open = self.open.get_mut(&place)?;
         if open.is_none() {
-            let (sender, documents) = documents(place, None);
+            let (sender, mut documents) = documents(place, None);
+            documents.last = last;
             _ = self.announce.try_send(Ok(documents));
             *open = Some(sender);
         }

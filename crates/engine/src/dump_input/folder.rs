@@ -103,7 +103,7 @@ pub(super) fn prelude(root: &Path, gzip: bool) -> Result<Option<Prelude>> {
 }
 
 /// The collection that a file's stem names; where it was cut, its metadata tell.
-pub(super) fn collection_of(stem: &str, folder: &Path, gzip: bool) -> Result<String> {
+pub(crate) fn collection_of(stem: &str, folder: &Path, gzip: bool) -> Result<String> {
     let path = folder.join(metadata_name(stem, gzip));
     let wrong = |source| Error::Dump { location: path.display().to_string(), source };
     if let Some(name) = names::collection_of(stem).map_err(|source| {

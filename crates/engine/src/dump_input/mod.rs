@@ -9,7 +9,9 @@ mod files;
 mod folder;
 mod place;
 
+pub(crate) use feed::of_file;
 pub use feed::{Batch, Documents, Feed};
+pub(crate) use folder::collection_of;
 pub use place::Place;
 
 use crate::{Error, Result, Stop};
@@ -50,6 +52,7 @@ pub struct DumpInput {
     entries: Vec<Entry>,
     body: Body,
     gzip: bool,
+    one_collection: bool,
     server_version: Option<String>,
     unknown: Vec<String>,
 }
@@ -64,7 +67,10 @@ impl DumpInput {
         match place {
             Place::Folder(path) => Self::of_folder(folder::whole(&path, gzip)?, gzip),
             Place::Database { path, db } => Self::of_folder(folder::database(&path, &db, gzip)?, gzip),
-            Place::File { path, namespace } => Self::of_folder(folder::file(&path, namespace, gzip)?, gzip),
+            Place::File { path, namespace } => {
+                let dump = Self::of_folder(folder::file(&path, namespace, gzip)?, gzip)?;
+                Ok(Self { one_collection: true, ..dump })
+            }
             Place::Documents { reader, namespace } => Ok(Self::of_pipe(reader, namespace, gzip)),
             Place::Archive(path) => Self::of_archive(archive::open(&path, gzip)?, gzip),
             Place::ArchiveStream(reader) => Self::of_archive(archive::open_stream(reader, gzip)?, gzip),
@@ -74,24 +80,43 @@ impl DumpInput {
     fn of_folder(found: folder::Found, gzip: bool) -> Result<Self> {
         let server_version = folder::prelude(&found.root, gzip)?.map(|prelude| prelude.server_version);
         let (entries, files) = found.entries.into_iter().unzip();
-        Ok(Self { entries, body: Body::Files(files), gzip, server_version, unknown: found.unknown })
+        Ok(Self {
+            entries,
+            body: Body::Files(files),
+            gzip,
+            one_collection: false,
+            server_version,
+            unknown: found.unknown,
+        })
     }
 
     fn of_pipe(reader: Box<dyn Read + Send>, namespace: Namespace, gzip: bool) -> Self {
         let data = Some("-".to_owned());
         let entry = Entry { namespace, is_buckets: false, data, metadata: None, bytes: 0 };
         let (entries, unknown) = (vec![entry], Vec::new());
-        Self { entries, body: Body::Pipe(reader), gzip, server_version: None, unknown }
+        Self { entries, body: Body::Pipe(reader), gzip, one_collection: true, server_version: None, unknown }
     }
 
     fn of_archive((entries, body): (Vec<Entry>, archive::Body), gzip: bool) -> Result<Self> {
         let server_version = Some(body.header().server_version.clone());
-        Ok(Self { entries, body: Body::Archive(body), gzip, server_version, unknown: Vec::new() })
+        Ok(Self {
+            entries,
+            body: Body::Archive(body),
+            gzip,
+            one_collection: false,
+            server_version,
+            unknown: Vec::new(),
+        })
     }
 
     /// What it holds, in the order of the folder or archive.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Whether it is a single collection, pointed at by name.
+    pub fn is_one_collection(&self) -> bool {
+        self.one_collection
     }
 
     /// The version of the server that was dumped, where the dump tells.
@@ -110,6 +135,14 @@ impl DumpInput {
     /// Files and folders that are no part of a dump: messages in mongorestore's words.
     pub fn unknown(&self) -> &[String] {
         &self.unknown
+    }
+
+    /// The file of an entry's documents; none in an archive or a pipe.
+    pub(crate) fn file(&self, entry: usize) -> Option<&std::path::Path> {
+        match &self.body {
+            Body::Files(files) => files.get(entry)?.data.as_deref(),
+            Body::Pipe(_) | Body::Archive(_) => None,
+        }
     }
 
     /// The metadata of an entry; none where the dump has none.
