@@ -23,6 +23,8 @@ pub(crate) struct Find {
     pub(crate) resume_after: Option<RawDocumentBuf>,
     /// Documents of the first reply.
     pub(crate) first_batch: u32,
+    /// Of a view: the server runs an aggregation, which knows fewer options.
+    pub(crate) is_view: bool,
     /// The buckets of a time series under its own name, where the server keeps no `system.buckets`.
     pub(crate) raw_data: bool,
 }
@@ -44,7 +46,9 @@ impl Find {
             find.append(cstr!("rawData"), true);
         }
         find.append(cstr!("batchSize"), i64::from(self.first_batch));
-        find.append(cstr!("noCursorTimeout"), true);
+        if !self.is_view {
+            find.append(cstr!("noCursorTimeout"), true);
+        }
         find
     }
 }
@@ -80,6 +84,18 @@ impl Scan {
     ) -> Result<Self> {
         let filter = filter.map(ToOwned::to_owned);
         let find = Find { filter, first_batch: batch_documents, ..Find::default() };
+        Self::start(source, namespace, find, batch_documents, None).await
+    }
+
+    /// Reads what a view shows; with `filter`, what of it matches.
+    pub async fn view(
+        source: &Source,
+        namespace: &Namespace,
+        filter: Option<&RawDocument>,
+        batch_documents: u32,
+    ) -> Result<Self> {
+        let filter = filter.map(ToOwned::to_owned);
+        let find = Find { filter, is_view: true, first_batch: batch_documents, ..Find::default() };
         Self::start(source, namespace, find, batch_documents, None).await
     }
 

@@ -22,4 +22,9 @@ impl Stop {
     pub(crate) fn check(&self) -> crate::Result<()> {
         if self.is_requested() { Err(crate::Error::Interrupted) } else { Ok(()) }
     }
+
+    /// The same where another part's failure asked for it, and is the cause.
+    pub(crate) fn check_consequence(&self) -> crate::Result<()> {
+        if self.is_requested() { Err(crate::Error::PipelineClosed("the run")) } else { Ok(()) }
+    }
 }

@@ -226,7 +226,7 @@ async fn part(context: &Context, mut scan: Scan, stream: u32, item: &Item) -> Re
     let mut filler = Filler::new(&context.input, stream);
     while let Some(batch) = scan.next().await? {
         context.stop.check()?;
-        context.abort.check()?;
+        context.abort.check_consequence()?;
         filler.take(&batch, item).await?;
     }
     filler.finish()

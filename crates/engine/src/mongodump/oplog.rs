@@ -232,7 +232,7 @@ impl Follower {
 
     fn check(&self) -> Result<()> {
         self.context.stop.check()?;
-        self.context.abort.check()
+        self.context.abort.check_consequence()
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Context {
 impl Context {
     fn check(&self) -> Result<()> {
         self.stop.check()?;
-        self.abort.check()
+        self.abort.check_consequence()
     }
 }
 

@@ -49,11 +49,13 @@ impl Reading<'_> {
                 Err(error) => monitor.detail(format!("{name} is not split: {error}")),
             }
         }
-        let one = match self.filter {
-            None if self.can_go_on() => {
-                Scan::resumable(self.source, self.namespace, self.raw_data, batch_documents).await?
+        let (source, name, filter) = (self.source, self.namespace, self.filter);
+        let one = match filter {
+            _ if self.metadata.kind == CollectionKind::View => {
+                Scan::view(source, name, filter, batch_documents).await?
             }
-            filter => Scan::open(self.source, self.namespace, filter, batch_documents).await?,
+            None if self.can_go_on() => Scan::resumable(source, name, self.raw_data, batch_documents).await?,
+            _ => Scan::open(source, name, filter, batch_documents).await?,
         };
         Ok(vec![one])
     }
