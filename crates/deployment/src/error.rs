@@ -180,7 +180,7 @@ fn unreachable(message: &str) -> String {
         let text = message.strip_prefix("Server selection timeout: ").unwrap_or(message);
         return format!("{text} Check the address and port, that the server runs, and TLS options");
     }
-    format!("no suitable server answered in time: {}; {}", servers.join("; "), advice(message))
+    format!("no suitable server answered in time: {}. {}", servers.join("; "), advice(message))
 }
 
 /// Each server with what went wrong there, or what it is.
@@ -201,13 +201,13 @@ fn servers_of(message: &str) -> Vec<String> {
 
 fn advice(message: &str) -> &'static str {
     if message.contains("UnknownIssuer") || message.contains("BadSignature") {
-        "the server's certificate is signed by nobody who is trusted: name the authority (--sslCAFile, tlsCAFile)"
+        "The server's certificate is signed by nobody who is trusted: name the authority (--sslCAFile, tlsCAFile)"
     } else if message.contains("peer certificate") {
-        "the server's certificate does not fit: check the host's name and the certificate's dates"
+        "The server's certificate does not fit: check the host's name and the certificate's dates"
     } else if message.contains("unexpected end of file") {
-        "the server may want TLS, or a client's certificate"
+        "The server may want TLS, or a client's certificate"
     } else {
-        "check address and port, that the server runs, the set's name, and TLS"
+        "Check the address and port, that the server runs, the set's name, and TLS"
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         assert!(
             text.starts_with(
                 "no suitable server answered in time: h:1: Connection refused (os error 111); \
-                                  i:2: RsSecondary; check address"
+                                  i:2: RsSecondary. Check the address"
             ),
             "{text}"
         );
