@@ -1,5 +1,8 @@
 //! Doubles as text, in the spelling of `mongodump`, and back.
 
+/// The bits of the one NaN that text stands for: those that mongodump and mongorestore, which are of Go, mean by it.
+const NAN: u64 = 0x7ff8_0000_0000_0001;
+
 /// The shortest digits that give `value` back: `1.0`, `-0.0`, `1E+21`, `5E-324`, `NaN`, `Infinity`.
 ///
 /// Exponents stand from 1E+06 and below 1E-04 on, with two digits at least (Go's format `G`). Every NaN is
@@ -28,7 +31,7 @@ pub(crate) fn to_text(value: f64) -> String {
 /// The double that `text` spells: a decimal number, or one of the three words that [`to_text`] writes.
 pub(crate) fn from_text(text: &str) -> Option<f64> {
     match text {
-        "NaN" => Some(f64::NAN),
+        "NaN" => Some(f64::from_bits(NAN)),
         "Infinity" => Some(f64::INFINITY),
         "-Infinity" => Some(f64::NEG_INFINITY),
         _ if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {

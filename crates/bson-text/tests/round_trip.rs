@@ -84,7 +84,7 @@ fn scalar() -> impl Strategy<Value = Value> {
     ];
     prop_oneof![
         any::<u64>().prop_map(f64::from_bits).prop_map(|v| Value::Double(if v.is_nan() {
-            f64::NAN
+            f64::from_bits(0x7ff8_0000_0000_0001)
         } else {
             v
         })),

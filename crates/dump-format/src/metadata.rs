@@ -51,8 +51,8 @@ impl Metadata {
     /// # Errors
     /// Options or indexes that Extended JSON cannot carry back (text that is not UTF-8, a document that
     /// looks like Extended JSON): checked by parsing what was written and comparing bytes, but for the bits
-    /// of a NaN. Text has one NaN only: mongodump itself goes on with the bits 7ff8000000000001 alone, which are
-    /// those that it reads back; here any quiet NaN passes, and becomes 7ff8000000000000 in the restored options.
+    /// of a NaN. Text has one NaN only, which is read back as the bits 7ff8000000000001: mongodump goes on with
+    /// these alone; here any quiet NaN passes, and becomes that one in the restored options.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let doc = self.document();
         let mut out = Vec::new();
