@@ -31,6 +31,17 @@ pub enum UriError {
         /// Its value.
         value: String,
     },
+    /// The same for an option of a few words.
+    #[error("invalid '{key}' value: {value:?}")]
+    Word {
+        /// The option.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// An option of `mongodb+srv` elsewhere.
+    #[error("cannot specify {0} on non-SRV URI")]
+    NeedsSrv(String),
 }
 
 /// A connection string, taken apart. Not `Debug`: it holds a password.
@@ -71,8 +82,7 @@ const NUMBERS: [&str; 16] = [
     // Here we know more than the tools, which warn of it and wait without end.
     "wtimeoutms",
 ];
-const SWITCHES: [&str; 11] = [
-    "directconnection",
+const SWITCHES: [&str; 10] = [
     "journal",
     "loadbalanced",
     "retrywrites",
@@ -84,13 +94,14 @@ const SWITCHES: [&str; 11] = [
     "tlsinsecure",
     "tlsdisableocspendpointcheck",
 ];
-const TEXTS: [&str; 23] = [
+const TEXTS: [&str; 24] = [
     "appname",
     "authmechanism",
     "authmechanismproperties",
     "authsource",
     "compressors",
     "connect",
+    "directconnection",
     "readconcernlevel",
     "readpreference",
     "readpreferencetags",
@@ -186,21 +197,22 @@ impl ConnectionString {
 
     fn add_option(&mut self, key: &str, value: String) -> Result<(), UriError> {
         let lower = key.to_lowercase();
-        let name = lower.as_str();
-        let sound = match name {
-            _ if NUMBERS.contains(&name) => value.parse::<u64>().is_ok(),
-            _ if SWITCHES.contains(&name) => value == "true" || value == "false",
-            "connect" => value == "direct" || value == "automatic",
-            "w" => value.parse::<i64>().is_ok_and(|members| members >= 0) || value.parse::<i64>().is_err(),
-            _ => true,
-        };
-        if !sound {
-            return Err(UriError::Option { key: key.to_owned(), value });
+        match lower.as_str() {
+            "connect" if !["automatic", "direct"].contains(&value.to_lowercase().as_str()) => {
+                return Err(UriError::Word { key: "connect", value });
+            }
+            "directconnection" if !["true", "false"].contains(&value.to_lowercase().as_str()) => {
+                return Err(UriError::Word { key: "directConnection", value });
+            }
+            "srvmaxhosts" | "srvservicename" if !self.srv => {
+                return Err(UriError::NeedsSrv(key.to_owned()));
+            }
+            "ssl" | "tls" if self.switch(&["ssl", "tls"]).is_some_and(|on| on != (value == "true")) => {
+                return Err(UriError::Form("tls and ssl options, when both specified, must be equivalent"));
+            }
+            name if is_value_of(name, &value) => self.options.push((lower, value)),
+            _ => return Err(UriError::Option { key: key.to_owned(), value }),
         }
-        if !self.srv && matches!(name, "srvmaxhosts" | "srvservicename") {
-            return Err(UriError::Form("cannot specify an option of SRV on a URI without SRV"));
-        }
-        self.options.push((lower, value));
         Ok(())
     }
 
@@ -243,7 +255,8 @@ impl ConnectionString {
 
     /// Whether the server is to be spoken to without asking for others.
     pub fn direct(&self) -> bool {
-        self.switch(&["directconnection"]) == Some(true) || self.get("connect") == Some("direct")
+        let says = |name, word| self.get(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
+        says("directconnection", "true") || says("connect", "direct")
     }
 
     /// What is said about options that nobody knows.
@@ -251,6 +264,17 @@ impl ConnectionString {
         let known = |name: &str| NUMBERS.contains(&name) || SWITCHES.contains(&name) || TEXTS.contains(&name);
         let unknown = self.options.iter().filter(move |(name, _)| !known(name));
         unknown.map(|(name, _)| format!("WARNING: ignoring unsupported URI parameter {}", quoted(name)))
+    }
+}
+
+/// Whether an option, its name in small letters, can have this value.
+fn is_value_of(name: &str, value: &str) -> bool {
+    if NUMBERS.contains(&name) {
+        value.parse::<u64>().is_ok()
+    } else if SWITCHES.contains(&name) {
+        value == "true" || value == "false"
+    } else {
+        name != "w" || value.parse::<i64>().is_ok_and(|members| members >= 0) || value.parse::<i64>().is_err()
     }
 }
 
@@ -326,6 +350,13 @@ mod tests {
             ("mongodb://h/?tls=yes", "invalid value for \"tls\": \"yes\""),
             ("mongodb://h/?w=-1", "invalid value for \"w\": \"-1\""),
             ("mongodb://h/?w", "invalid option"),
+            ("mongodb://h/?connect=x", "invalid 'connect' value: \"x\""),
+            ("mongodb://h/?directConnection=x", "invalid 'directConnection' value: \"x\""),
+            ("mongodb://h/?srvMaxHosts=1", "cannot specify srvMaxHosts on non-SRV URI"),
+            (
+                "mongodb://h/?ssl=true&tls=false",
+                "tls and ssl options, when both specified, must be equivalent",
+            ),
             ("mongodb://h/?authMechanism=MAGIC", "invalid auth mechanism"),
             ("mongodb://h/?authMechanism=GSSAPI&authSource=x", "auth source must be $external"),
         ] {

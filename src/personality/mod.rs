@@ -87,6 +87,7 @@ fn read(tool: &Tool, arguments: Vec<OsString>, early: &Log) -> Result<(Command, 
         }
         Name::Mongorestore => {
             let (settled, others) = options::connect(typed, others, early)?;
+            settled.warn(&log);
             Command::Mongorestore(Box::new(mongorestore::Job::new(settled, others)?))
         }
     };

@@ -31,9 +31,6 @@ pub enum OptionsError {
     /// A connection string by flag and by place.
     #[error("illegal argument combination: cannot specify a URI in a positional argument and --uri")]
     UriTwice,
-    /// A failpoint that does not exist.
-    #[error("unknown failpoint: {0:?}")]
-    Failpoint(String),
 }
 
 /// The arguments as texts.
@@ -74,7 +71,6 @@ pub fn connect(
         );
     }
     let others = take_uri(&mut typed, others)?;
-    failpoints(&typed.general.failpoints)?;
     let mut settled = settle::settle(typed)?;
     if settled.needs_password() {
         settled.typed.auth.password = password::ask("mongo user", log).map_err(SettleError::Password)?;
@@ -105,15 +101,6 @@ fn take_uri(typed: &mut Typed, others: Vec<String>) -> Result<Vec<String>, Optio
             Ok(left)
         }
         None => Ok(left),
-    }
-}
-
-/// There are none here, but a wrong name is an error for the tools.
-fn failpoints(names: &str) -> Result<(), OptionsError> {
-    let known = ["PauseBeforeDumping", "SlowBSONDump", "PauseUntilResumed"];
-    match names.split(',').find(|name| !known.contains(name)) {
-        Some(unknown) if !names.is_empty() => Err(OptionsError::Failpoint(unknown.to_owned())),
-        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Interrupt and termination as the tools take them: the first asks for an end, the second is one. The exit code is 1
 //! in any case.
 
-use super::log::{ALWAYS, Log};
+use super::log::{ALWAYS, DEBUG_LOW, Log};
 use std::{io, process};
 
 /// Calls `ask` at the first signal, and ends the process at the second; at the first without `ask`. Needs a runtime.
@@ -10,6 +10,7 @@ use std::{io, process};
 /// When the system gives no way to wait for signals.
 pub fn watch(log: Log, ask: Option<impl FnOnce() + Send + 'static>) -> io::Result<()> {
     let mut signals = Signals::new()?;
+    log.line(DEBUG_LOW, "will listen for SIGTERM and SIGINT");
     tokio::spawn(async move {
         if let Some(ask) = ask {
             let name = signals.next().await;

@@ -16,7 +16,6 @@ pub static GENERAL: Group = Group {
             "take password, uri and sslPEMKeyPassword from this YAML file",
         ),
         Flag::hidden("numThreads", Number(|t| &mut t.general.threads)),
-        Flag::hidden("failpoints", Text(|t| &mut t.general.failpoints)),
         Flag::hidden("trace", Nothing(|t| &mut t.general.trace)),
     ],
 };

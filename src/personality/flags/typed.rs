@@ -23,7 +23,6 @@ pub struct GeneralArgs {
     pub version: bool,
     pub config: String,
     pub threads: Option<i64>,
-    pub failpoints: String,
     pub trace: bool,
     pub verbosity: i64,
     pub quiet: bool,

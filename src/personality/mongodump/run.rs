@@ -4,7 +4,7 @@ use super::barrier;
 use super::job::{Job, JobError};
 use crate::chain::chain;
 use crate::personality::go_text::{Errno, quoted};
-use crate::personality::log::{ALWAYS, Log, Watcher};
+use crate::personality::log::{ALWAYS, DEBUG_HIGH, Log, Watcher};
 use crate::personality::progress::{Progress, Unit};
 use crate::personality::tool::MONGODUMP;
 use crate::personality::{FAILED, connection, signals};
@@ -35,9 +35,8 @@ enum RunError {
 
 /// Runs to an exit code.
 pub async fn main(job: Job, log: Log) -> u8 {
-    for warning in job.settled.uri.warnings() {
-        log.line(ALWAYS, &warning);
-    }
+    job.settled.warn(&log);
+    log.line(DEBUG_HIGH, "initializing mongodump object");
     match run(&job, &log).await {
         Ok(true) => 0,
         Ok(false) => FAILED,

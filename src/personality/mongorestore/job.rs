@@ -71,14 +71,18 @@ impl Job {
         Ok(Self { settled, target })
     }
 
-    /// What the engine is to do.
+    /// Refuses names and flags that are looked at before the [`Job::deprecations`] are told.
+    pub fn check(&self) -> Result<(), JobError> {
+        check_names(&self.settled.typed)?;
+        first_broken(&self.rules_of_input())
+    }
+
+    /// What the engine is to do, once [`Job::check`] is through.
     pub fn options(&self) -> Result<Options, JobError> {
         let (typed, names) = (&self.settled.typed.restore, &self.settled.typed.namespace);
-        check_names(&self.settled.typed)?;
-        if let Some(message) = self.broken_rule() {
-            return Err(JobError::BadOption(message));
-        }
+        first_broken(&self.rules_of_selection())?;
         check_patterns(typed)?;
+        first_broken(&self.rules_of_writing())?;
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let number = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
         let defaults = Options::default();
@@ -144,40 +148,39 @@ impl Job {
                  in the future; use --nsExclude instead",
             );
         }
-        if self.target.is_empty() && typed.archive.is_empty() {
-            said.push("using default 'dump' directory");
-        }
         said
     }
 
-    /// What is said of the first rule that the flags break, in the order of the tool.
-    fn broken_rule(&self) -> Option<&'static str> {
+    /// Whether no flag says where the dump is.
+    pub fn is_of_default_folder(&self) -> bool {
+        self.target.is_empty() && self.settled.typed.restore.archive.is_empty()
+    }
+
+    fn rules_of_input(&self) -> [Rule; 5] {
+        let (restore, db) = (&self.settled.typed.restore, self.settled.typed.namespace.db.as_str());
+        let (limit, file) = (!restore.oplog_limit.is_empty(), !restore.oplog_file.is_empty());
+        [
+            (
+                restore.users_and_roles && db.is_empty(),
+                "cannot use --restoreDbUsersAndRoles without a specified database",
+            ),
+            (
+                restore.users_and_roles && db == "admin",
+                "cannot use --restoreDbUsersAndRoles with the admin database",
+            ),
+            (limit && !restore.oplog_replay, "cannot use --oplogLimit without --oplogReplay enabled"),
+            (file && !restore.oplog_replay, "cannot use --oplogFile without --oplogReplay enabled"),
+            (file && !restore.archive.is_empty(), "cannot use --oplogFile with --archive specified"),
+        ]
+    }
+
+    fn rules_of_selection(&self) -> [Rule; 6] {
         let (restore, names) = (&self.settled.typed.restore, &self.settled.typed.namespace);
         let (db, collection) = (!names.db.is_empty(), !names.collection.is_empty());
         let (excludes, prefixes) =
             (!restore.exclude_collection.is_empty(), !restore.exclude_prefix.is_empty());
-        let (replay, from_stdin) = (restore.oplog_replay, self.target == DASH);
-        let rules = [
-            (
-                restore.users_and_roles && !db,
-                "cannot use --restoreDbUsersAndRoles without a specified database",
-            ),
-            (
-                restore.users_and_roles && names.db == "admin",
-                "cannot use --restoreDbUsersAndRoles with the admin database",
-            ),
-            (
-                !restore.oplog_limit.is_empty() && !replay,
-                "cannot use --oplogLimit without --oplogReplay enabled",
-            ),
-            (
-                !restore.oplog_file.is_empty() && !replay,
-                "cannot use --oplogFile without --oplogReplay enabled",
-            ),
-            (
-                !restore.oplog_file.is_empty() && !restore.archive.is_empty(),
-                "cannot use --oplogFile with --archive specified",
-            ),
+        let replay = restore.oplog_replay;
+        [
             (
                 replay && (db || !restore.ns_include.is_empty()),
                 "cannot use --oplogReplay with includes specified",
@@ -199,6 +202,12 @@ impl Job {
                 restore.ns_from.len() != restore.ns_to.len(),
                 "--nsFrom and --nsTo arguments must be specified an equal number of times",
             ),
+        ]
+    }
+
+    fn rules_of_writing(&self) -> [Rule; 4] {
+        let (restore, from_stdin) = (&self.settled.typed.restore, self.target == DASH);
+        [
             (
                 restore.insertion_workers.is_some_and(|number| number < 0),
                 "cannot specify a negative number of insertion workers per collection",
@@ -208,9 +217,21 @@ impl Job {
                 from_stdin && !restore.archive.is_empty(),
                 "cannot restore from \"-\" when --archive is specified",
             ),
-            (from_stdin && !collection, "cannot restore from stdin without a specified collection"),
-        ];
-        rules.iter().find(|(broken, _)| *broken).map(|(_, message)| *message)
+            (
+                from_stdin && self.settled.typed.namespace.collection.is_empty(),
+                "cannot restore from stdin without a specified collection",
+            ),
+        ]
+    }
+}
+
+/// Whether a rule is broken, and what is said then.
+type Rule = (bool, &'static str);
+
+fn first_broken(rules: &[Rule]) -> Result<(), JobError> {
+    match rules.iter().find(|(broken, _)| *broken) {
+        Some((_, message)) => Err(JobError::BadOption(message)),
+        None => Ok(()),
     }
 }
 
@@ -266,8 +287,12 @@ fn oplog_limit(text: &str) -> Result<Option<(u32, u32)>, JobError> {
         return Err(JobError::OplogLimit("too many : characters".to_owned()));
     }
     let number = |part: &str, text: &str| {
-        let wrong = format!("error parsing timestamp {part}: {} is no number of 32 bits", quoted(text));
-        text.parse::<u32>().map_err(|_| JobError::OplogLimit(wrong))
+        let why = match text.parse::<i64>() {
+            Ok(_) => format!("{text} is no number of 32 bits"),
+            Err(_) => format!("strconv.Atoi: parsing {text:?}: invalid syntax"),
+        };
+        let wrong = JobError::OplogLimit(format!("error parsing timestamp {part}: {why}"));
+        text.parse::<u32>().map_err(|_| wrong)
     };
     let ordinal = if ordinal.is_empty() { 0 } else { number("increment", ordinal)? };
     Ok(Some((number("seconds", seconds)?, ordinal)))

@@ -6,6 +6,7 @@ mod check;
 use super::connstring::{ConnectionString, UriError};
 use super::flags::Typed;
 use super::go_text::{Errno, quoted};
+use super::log::{ALWAYS, Log};
 use std::path::PathBuf;
 
 /// Why flags and connection string cannot be followed. The words are those of the tools, without secrets.
@@ -214,7 +215,7 @@ fn tls(typed: &mut Typed, uri: &ConnectionString) -> Result<(), SettleError> {
     const INSECURE: [&str; 2] = ["sslinsecure", "tlsinsecure"];
     let flags = &mut typed.tls;
     match uri.switch(&["ssl", "tls"]) {
-        Some(false) if flags.ssl => return conflict("ssl or tls", "--ssl", "false", "true"),
+        Some(false) if flags.ssl => return conflict("ssl", "--ssl", "false", "true"),
         Some(own) => flags.ssl |= own,
         None => flags.ssl |= uri.srv || uri.any(&CA).or(uri.any(&KEY)).is_some(),
     }
@@ -251,6 +252,13 @@ fn mechanism_properties(typed: &mut Typed, uri: &ConnectionString) -> Result<(),
 }
 
 impl Settled {
+    /// Tells of what nobody knows in the connection string.
+    pub fn warn(&self, log: &Log) {
+        for warning in self.uri.warnings() {
+            log.line(ALWAYS, &warning);
+        }
+    }
+
     /// Whether there is a user whose password nobody gave.
     pub fn needs_password(&self) -> bool {
         let auth = &self.typed.auth;
