@@ -11,6 +11,7 @@
 //! - The namespace of a `DBPointer` is escaped as any string is.
 //! - A closed or full output is exit code 1 with `--type=debug` too.
 //! - The reasons behind `error converting BSON to extended JSON:` name the byte, in our words.
+//! - What is said of a damaged input ends with the place of the damage.
 
 pub mod flags;
 mod print;

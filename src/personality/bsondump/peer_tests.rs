@@ -189,9 +189,11 @@ fn debug_prints_what_can_be_told_of_a_broken_document() {
 #[test]
 fn a_cut_file_is_printed_up_to_the_cut() {
     let documents = broken_in_the_middle();
-    let ran = Run::new(&documents[..17]).ran();
+    let run_ = Run::new(&documents[..17]);
+    let place = format!(" (the document at byte 14 of {})", run_.folder.path().join("in.bson").display());
+    let ran = run_.ran();
     assert_eq!((ran.code, &*ran.text), (1, &b"{\"a\":\"x\"}\n"[..]));
-    assert_eq!(ran.log, ["1 objects found", "unexpected EOF"]);
+    assert_eq!(ran.log, ["1 objects found".to_owned(), format!("unexpected EOF{place}")]);
 }
 
 #[test]

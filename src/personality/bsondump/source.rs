@@ -7,7 +7,7 @@ use std::io::{self, Read};
 /// Bytes asked for at once.
 const READ_BYTES: usize = 512 * 1024;
 
-/// Why the input ends before its end. The words are those of `bsondump`.
+/// Why the input ends before its end. The words are those of `bsondump`; the place is ours.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// Reading failed.
@@ -18,10 +18,25 @@ pub enum Fault {
         /// Why.
         source: io::Error,
     },
-    /// The input ends within a document, or within its length.
+    /// The documents before are whole; this one is not.
+    #[error("{damage} (the document at byte {at} of {name})")]
+    Damaged {
+        /// What is wrong with it.
+        damage: Damage,
+        /// Bytes before it.
+        at: u64,
+        /// The file, or `/dev/stdin`.
+        name: String,
+    },
+}
+
+/// What is wrong with a document. The words are those of `bsondump`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The input ends within it, or within its length.
     #[error("unexpected EOF")]
     Cut,
-    /// The input ends right after the length of a document.
+    /// The input ends right after its length.
     #[error("invalid bson: EOF")]
     LengthAlone,
     /// No document is so short.
@@ -38,14 +53,16 @@ pub struct Source<R> {
     name: String,
     /// Bytes behind the last batch.
     rest: Vec<u8>,
+    /// Bytes given.
+    given: u64,
     /// Found behind a batch that still had to be given.
-    fault: Option<Fault>,
+    damage: Option<Damage>,
 }
 
 impl<R: Read> Source<R> {
     /// Reads from the start of a document; `name` is for messages.
     pub fn new(reader: R, name: String) -> Self {
-        Self { reader, name, rest: Vec::new(), fault: None }
+        Self { reader, name, rest: Vec::new(), given: 0, damage: None }
     }
 
     /// The next documents, one at least; `None` at the end. Gives what is there instead of waiting for
@@ -56,23 +73,28 @@ impl<R: Read> Source<R> {
     pub fn batch(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         let mut bytes = std::mem::take(&mut self.rest);
         loop {
-            if let Some(fault) = self.fault.take() {
-                return Err(fault);
+            if let Some(damage) = self.damage.take() {
+                return Err(self.damaged(damage));
             }
-            let (whole, fault) = whole_documents(&bytes);
-            self.fault = fault;
+            let (whole, damage) = whole_documents(&bytes);
+            self.damage = damage;
             if whole > 0 {
+                self.given += whole as u64;
                 self.rest = bytes.split_off(whole);
                 return Ok(Some(bytes));
             }
-            if self.fault.is_none() && self.fill(&mut bytes)? == 0 {
+            if self.damage.is_none() && self.fill(&mut bytes)? == 0 {
                 return match bytes.len() {
                     0 => Ok(None),
-                    4 => Err(Fault::LengthAlone),
-                    _ => Err(Fault::Cut),
+                    4 => Err(self.damaged(Damage::LengthAlone)),
+                    _ => Err(self.damaged(Damage::Cut)),
                 };
             }
         }
+    }
+
+    fn damaged(&self, damage: Damage) -> Fault {
+        Fault::Damaged { damage, at: self.given, name: self.name.clone() }
     }
 
     /// Appends what one read gives.
@@ -92,16 +114,16 @@ impl<R: Read> Source<R> {
 }
 
 /// Bytes of the whole documents at the start, and what is wrong with the length behind them.
-fn whole_documents(bytes: &[u8]) -> (usize, Option<Fault>) {
+fn whole_documents(bytes: &[u8]) -> (usize, Option<Damage>) {
     let mut at = 0;
     while let Some(header) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let stated = u32::from_le_bytes(*header);
         let len = usize::try_from(stated).unwrap_or(usize::MAX);
         if len < DOCUMENT_BYTES_MIN {
-            return (at, Some(Fault::Short(stated)));
+            return (at, Some(Damage::Short(stated)));
         }
         if len > DOCUMENT_BYTES_MAX {
-            return (at, Some(Fault::Long(stated)));
+            return (at, Some(Damage::Long(stated)));
         }
         if len > bytes.len() - at {
             break;
@@ -157,7 +179,11 @@ mod tests {
             ),
         ] {
             let input = [&EMPTY[..], &EMPTY, tail].concat();
-            assert_eq!(all(input), ([EMPTY, EMPTY].concat(), Some(fault.to_owned())), "{tail:?}");
+            assert_eq!(
+                all(input),
+                ([EMPTY, EMPTY].concat(), Some(format!("{fault} (the document at byte 10 of x)"))),
+                "{tail:?}"
+            );
         }
     }
 }
