@@ -1,5 +1,6 @@
 //! bsondump by its name: what its flags print, from files and from a pipe, and what is said of damage. Run with
-//! `MONGOARK_TEST_TOOLS=DIR` the same tests hold for the real tool in that folder, but for the place of damage.
+//! `MONGOARK_TEST_TOOLS=DIR` the same tests hold for the real tool in that folder, but for the place of damage, and for
+//! signals that come before it listens.
 #![cfg(unix)]
 
 mod support;

@@ -35,7 +35,7 @@ const ACCEPTED: [Line; 58] = [
     Line("mongodump", "-h h"),
     Line("mongodump", "-hh"),
     Line("mongodump", "-h=h --port=1"),
-    Line("mongodump", "--host set/h1,h2:3 --port 1"),
+    Line("mongodump", "--host set/h1,h2:1 --port 1"),
     Line("mongodump", "--dialTimeout=1 --socketTimeout 1 --TCPKeepAliveSeconds=1 --serverSelectionTimeout=1"),
     Line("mongodump", "--compressors=snappy,zlib"),
     Line("mongodump", "--compressors none --uri mongodb://h/?compressors=zlib"),

@@ -7,6 +7,8 @@ showed is printed, and the exit code is the program's.
 import os
 import pty
 import sys
+import termios
+import time
 
 stdout, password, program = sys.argv[1], sys.argv[2], sys.argv[3:]
 child, terminal = pty.fork()
@@ -24,6 +26,9 @@ while True:
         break
     shown += read
     if not typed and b"assword" in shown:
+        # Nobody types before the terminal has stopped to show what is typed.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(terminal, password.encode() + b"\r")
         typed = True
 sys.stdout.buffer.write(shown)
