@@ -9,6 +9,9 @@ use mongoark_model::Namespace;
 const CONFIG_KEPT: [&str; 7] =
     ["chunks", "collections", "databases", "settings", "shards", "tags", "version"];
 
+/// Keys with which a cluster signs its times; another cluster has its own.
+const SIGNING_KEYS: &str = "system.keys";
+
 /// What is to be done with an entry.
 #[derive(Clone, Copy, Debug)]
 pub enum Class<'a> {
@@ -100,7 +103,11 @@ impl<'a> Entry<'a> {
             namespace: self.namespace.to_owned(),
             command: name.to_owned(),
         })?;
-        Ok(Class::Command(Command { kind, db: self.db(), body: self.object }))
+        let command = Command { kind, db: self.db(), body: self.object };
+        if kind == CommandKind::Create && is_the_servers(command.db, &command.collection()?.collection) {
+            return Ok(Class::Skip(Skip::Namespace(self.namespace)));
+        }
+        Ok(Class::Command(command))
     }
 }
 
@@ -154,7 +161,9 @@ pub(crate) fn command_name(command: &[u8]) -> Result<&str> {
 }
 
 fn is_the_servers(db: &str, collection: &str) -> bool {
-    db.starts_with("__mdb_internal_") || db == "config" && !CONFIG_KEPT.contains(&collection)
+    db.starts_with("__mdb_internal_")
+        || db == "config" && !CONFIG_KEPT.contains(&collection)
+        || db == "admin" && collection == SIGNING_KEYS
 }
 
 #[cfg(test)]
@@ -186,6 +195,10 @@ mod tests {
             let internal = rawdoc! { "op": op, "ns": "__mdb_internal_x.c", "o": {} };
             assert!(class_of(&internal).starts_with("skip Namespace"));
         }
+        let key = rawdoc! { "op": "i", "ns": "admin.system.keys", "o": {} };
+        assert!(class_of(&key).starts_with("skip Namespace"));
+        let create = rawdoc! { "op": "c", "ns": "admin.$cmd", "o": { "create": "system.keys" } };
+        assert!(class_of(&create).starts_with("skip Namespace"));
         for op in ["n", "ci", "cu", "cd", "km"] {
             assert_eq!(class_of(&rawdoc! { "op": op, "ns": "" }), "skip Nothing");
         }
