@@ -80,6 +80,9 @@ impl IndexCatalog {
 
     pub(crate) fn remove(&mut self, namespace: &Namespace) {
         self.collections.remove(namespace);
+        if let Some(series) = time_series(namespace) {
+            self.collections.remove(&series);
+        }
     }
 
     pub(crate) fn remove_database(&mut self, db: &str) {
@@ -88,6 +91,17 @@ impl IndexCatalog {
 
     pub(crate) fn remove_index(&mut self, namespace: &Namespace, name: &str) {
         self.retain(namespace, |spec| spec::name(spec) != Some(name));
+        if let Some(series) = time_series(namespace) {
+            self.retain(&series, |spec| spec::name(spec) != Some(name));
+        }
+    }
+
+    /// Removes all indexes of a collection but that on `_id`.
+    pub(crate) fn retain_on_id(&mut self, namespace: &Namespace) {
+        self.retain(namespace, spec::is_on_id);
+        if let Some(series) = time_series(namespace) {
+            self.retain(&series, |_| false);
+        }
     }
 
     /// Keeps the indexes of a collection that `keep` holds for.
@@ -101,6 +115,13 @@ impl IndexCatalog {
     pub fn iter(&self) -> impl Iterator<Item = (&Namespace, &CollectionIndexes)> {
         self.collections.iter()
     }
+}
+
+/// The time series whose buckets this collection holds. A dump lists the indexes of a time series under its
+/// own name, the oplog under that of the buckets; the names of the indexes are the same, their keys are not.
+fn time_series(buckets: &Namespace) -> Option<Namespace> {
+    let name = buckets.collection.strip_prefix("system.buckets.")?;
+    Some(Namespace::new(buckets.db.clone(), name))
 }
 
 impl IntoIterator for IndexCatalog {

@@ -105,7 +105,7 @@ impl IndexCatalog {
 
     fn drop_named(&mut self, namespace: &Namespace, name: &Element<'_>) -> Result<()> {
         match name.as_str() {
-            Some("*") => self.retain(namespace, spec::is_on_id),
+            Some("*") => self.retain_on_id(namespace),
             Some(name) => self.remove_index(namespace, name),
             None => {
                 let what = "dropIndexes names neither an index nor a key".to_owned();
@@ -230,6 +230,15 @@ mod tests {
         let entry = rawdoc! { "op": "c", "ns": "d.$cmd", "o": body };
         c.abort_index_build(&Entry::parse(entry.as_bytes()).unwrap()).unwrap();
         assert_eq!(names(&c), ["_id_", "b_1"]);
+    }
+
+    #[test]
+    fn the_indexes_of_a_time_series_are_found_behind_its_buckets() {
+        let mut c = catalog();
+        run(&mut c, rawdoc! { "dropIndexes": "system.buckets.c", "index": "a_1" }).unwrap();
+        assert_eq!(names(&c), ["_id_", "b_1"]);
+        run(&mut c, rawdoc! { "drop": "system.buckets.c" }).unwrap();
+        assert!(names(&c).is_empty());
     }
 
     #[test]

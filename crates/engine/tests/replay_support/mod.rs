@@ -24,6 +24,13 @@ impl Recorder {
     pub async fn start(version: &str) -> Self {
         let set = ReplicaSet::builder().oplog_mb(300).version(version).start().await;
         let client = set.client().await;
+        // The first user makes the server note its schema, which no replay can do.
+        run(
+            &client,
+            "first",
+            [doc! { "createUser": "first", "pwd": "secret", "roles": [] }, doc! { "dropUser": "first" }],
+        )
+        .await;
         let from = last(&client).await;
         Self { set, client, from }
     }
