@@ -4,6 +4,7 @@
 mod replay_support;
 
 use bson::{Document, RawDocumentBuf, Timestamp, doc, rawdoc};
+use futures_util::TryStreamExt;
 use mongoark_bson_bytes::split_documents;
 use mongoark_engine::Error;
 use mongoark_engine::replay::{IndexCatalog, ReplayOptions, Replayed};
@@ -78,9 +79,9 @@ impl Room {
 
     /// The documents of a collection in the order of their `_id`s.
     async fn found(&self, collection: &str) -> Vec<Document> {
-        use futures_util::TryStreamExt;
-        let found = self.client.database(&self.db).collection::<Document>(collection).find(doc! {});
-        found.sort(doc! { "_id": 1 }).await.unwrap().try_collect().await.unwrap()
+        let collection = self.client.database(&self.db).collection::<Document>(collection);
+        let found = collection.find(doc! {}).sort(doc! { "_id": 1 }).await.unwrap();
+        found.try_collect().await.unwrap()
     }
 
     async fn ids(&self) -> Vec<i32> {
@@ -274,7 +275,6 @@ async fn removals_from_capped_collections_are_left_to_the_server_where_it_insist
         let entries: Vec<Vec<u8>> = entries.into_iter().map(RawDocumentBuf::into_bytes).collect();
         stage.replay(&entries).await.unwrap();
         let ring = stage.client.database("d").collection::<Document>("ring");
-        use futures_util::TryStreamExt;
         let left: Vec<Document> = ring.find(doc! {}).await.unwrap().try_collect().await.unwrap();
         assert_eq!(left, [doc! { "_id": 17 }, doc! { "_id": 18 }, doc! { "_id": 19 }], "{version}");
     }

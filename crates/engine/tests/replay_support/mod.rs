@@ -22,7 +22,8 @@ pub struct Recorder {
 
 impl Recorder {
     pub async fn start(version: &str) -> Self {
-        let set = ReplicaSet::builder().oplog_mb(300).version(version).start().await;
+        let set =
+            ReplicaSet::builder().oplog_mb(300).wired_tiger_cache_gb(1.0).version(version).start().await;
         let client = set.client().await;
         // The first user makes the server note its schema, which no replay can do.
         run(
@@ -74,7 +75,7 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start(version: &str) -> Self {
-        let server = Server::builder().version(version).start().await;
+        let server = Server::builder().wired_tiger_cache_gb(1.0).version(version).start().await;
         let client = server.client().await;
         let target = target(&server.uri()).await;
         Self { server, client, target }
