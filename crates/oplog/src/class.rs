@@ -111,7 +111,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-impl<'a> Command<'a> {
+impl Command<'_> {
     /// The collection that the command's first field names.
     pub fn collection(&self) -> Result<Namespace> {
         let first = Elements::new(self.body)?.next().transpose()?;

@@ -15,7 +15,7 @@ pub enum Error {
     #[error("an oplog entry cannot be read: {0}; the oplog is damaged")]
     Bson(#[from] bytes::Error),
     /// A field is missing or of another type.
-    #[error("the oplog entry{} has no field '{field}' that is {wanted}; the oplog is damaged", at(.ts))]
+    #[error("the oplog entry{} has no field '{field}' that is {wanted}; the oplog is damaged", at(*.ts))]
     Field {
         /// The entry's time, where it has one.
         ts: Option<Timestamp>,
@@ -27,7 +27,7 @@ pub enum Error {
     /// An operation that this version does not know.
     #[error(
         "unknown oplog operation '{op}' on {namespace}{}: it cannot be replayed; stop before it with a limit",
-        at(.ts)
+        at(*.ts)
     )]
     UnknownOperation {
         /// The entry's time, where it has one.
@@ -40,7 +40,7 @@ pub enum Error {
     /// A command that this version does not know.
     #[error(
         "unknown oplog command name {command} on {namespace}{}: it cannot be replayed; stop before it with a limit",
-        at(.ts)
+        at(*.ts)
     )]
     UnknownCommand {
         /// The entry's time, where it has one.
@@ -51,7 +51,7 @@ pub enum Error {
         command: String,
     },
     /// An entry whose replay would do harm.
-    #[error("the oplog entry on {namespace}{} cannot be replayed: {refusal}; stop before it with a limit", at(.ts))]
+    #[error("the oplog entry on {namespace}{} cannot be replayed: {refusal}; stop before it with a limit", at(*.ts))]
     Refused {
         /// The entry's time, where it has one.
         ts: Option<Timestamp>,
@@ -69,7 +69,7 @@ pub enum Error {
         what: String,
     },
     /// Commands within commands, deeper than a server makes them.
-    #[error("the oplog entry{} nests applyOps more than {max} levels deep; the oplog is damaged", at(.ts))]
+    #[error("the oplog entry{} nests applyOps more than {max} levels deep; the oplog is damaged", at(*.ts))]
     TooDeep {
         /// The entry's time, where it has one.
         ts: Option<Timestamp>,
@@ -78,6 +78,6 @@ pub enum Error {
     },
 }
 
-fn at(ts: &Option<Timestamp>) -> String {
+fn at(ts: Option<Timestamp>) -> String {
     ts.map(|ts| format!(" at {ts}")).unwrap_or_default()
 }

@@ -59,16 +59,15 @@ impl<'a> IndexChange<'a> {
             let is_unique =
                 fields.iter().any(|field| field.key == b"unique" && field.as_bool() == Some(true));
             match option.key {
-                b"expireAfterSeconds" => set(&mut fields, option),
                 b"unique" if on => {
                     remove(&mut fields, b"prepareUnique");
                     set(&mut fields, option);
                 }
                 b"forceNonUnique" if on => remove(&mut fields, b"unique"),
-                b"hidden" if on => set(&mut fields, option),
                 b"prepareUnique" if on && is_unique => {}
-                b"prepareUnique" if on => set(&mut fields, option),
                 b"forceNonUnique" => {}
+                b"expireAfterSeconds" => set(&mut fields, option),
+                b"hidden" | b"prepareUnique" if on => set(&mut fields, option),
                 off => remove(&mut fields, off),
             }
         }

@@ -74,7 +74,7 @@ mod tests {
     use bson::{RawDocumentBuf, rawdoc};
     use mongoark_bson_bytes::Builder;
 
-    fn part(object: RawDocumentBuf, previous: Option<u32>, extra: Option<i32>) -> Option<Part> {
+    fn part(object: &RawDocumentBuf, previous: Option<u32>, extra: Option<i32>) -> Option<Part> {
         let mut entry = Builder::new();
         entry.str("op", "c").str("ns", "admin.$cmd").document("o", object.as_bytes()).i64("txnNumber", 1);
         entry.nested("lsid", |lsid| _ = lsid.i32("id", 1));
@@ -91,29 +91,32 @@ mod tests {
     fn every_shape_of_a_transaction_is_told_apart() {
         let operations = |first, commits| Some(Part::Operations { first, commits });
         let single = || rawdoc! { "applyOps": [] };
-        assert_eq!(part(single(), None, None), operations(true, true));
-        assert_eq!(part(single(), Some(0), None), operations(true, true));
+        assert_eq!(part(&single(), None, None), operations(true, true));
+        assert_eq!(part(&single(), Some(0), None), operations(true, true));
         assert_eq!(
-            part(rawdoc! { "applyOps": [], "partialTxn": true }, Some(0), None),
+            part(&rawdoc! { "applyOps": [], "partialTxn": true }, Some(0), None),
             operations(true, false)
         );
         assert_eq!(
-            part(rawdoc! { "applyOps": [], "partialTxn": true }, Some(5), None),
+            part(&rawdoc! { "applyOps": [], "partialTxn": true }, Some(5), None),
             operations(false, false)
         );
-        assert_eq!(part(rawdoc! { "applyOps": [], "count": 3_i64 }, Some(5), None), operations(false, true));
-        assert_eq!(part(rawdoc! { "applyOps": [], "prepare": true }, Some(0), None), operations(true, false));
+        assert_eq!(part(&rawdoc! { "applyOps": [], "count": 3_i64 }, Some(5), None), operations(false, true));
         assert_eq!(
-            part(rawdoc! { "commitTransaction": 1, "prepared": true }, Some(5), None),
+            part(&rawdoc! { "applyOps": [], "prepare": true }, Some(0), None),
+            operations(true, false)
+        );
+        assert_eq!(
+            part(&rawdoc! { "commitTransaction": 1, "prepared": true }, Some(5), None),
             Some(Part::Commit)
         );
-        assert_eq!(part(rawdoc! { "abortTransaction": 1 }, Some(5), None), Some(Part::Abort));
+        assert_eq!(part(&rawdoc! { "abortTransaction": 1 }, Some(5), None), Some(Part::Abort));
     }
 
     #[test]
     fn retryable_writes_are_no_transactions() {
-        assert_eq!(part(rawdoc! { "applyOps": [] }, Some(0), Some(1)), None);
-        assert_eq!(part(rawdoc! { "create": "c" }, None, None), None);
+        assert_eq!(part(&rawdoc! { "applyOps": [] }, Some(0), Some(1)), None);
+        assert_eq!(part(&rawdoc! { "create": "c" }, None, None), None);
         let insert = rawdoc! { "op": "i", "ns": "d.c", "lsid": {}, "txnNumber": 1_i64, "o": {} };
         assert!(Entry::parse(insert.as_bytes()).unwrap().transaction().unwrap().is_none());
     }

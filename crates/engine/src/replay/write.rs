@@ -5,7 +5,6 @@ use super::batch::{Operation, doubtful};
 use crate::{Error, Result};
 use mongoark_bson_bytes::{self as bytes, Builder};
 use mongoark_deployment::{ApplyFailure, Error as DeploymentError};
-use mongoark_model::Timestamp;
 use mongoark_oplog::{Entry, Error as OplogError, Op};
 
 /// `NamespaceNotFound`.
@@ -133,7 +132,7 @@ pub(super) fn unreplayable(entry: &Entry<'_>, source: DeploymentError) -> Error 
     Error::Unreplayable {
         op: entry.op.letter(),
         namespace: entry.namespace.to_owned(),
-        ts: entry.ts.unwrap_or_else(Timestamp::default),
+        ts: entry.ts.unwrap_or_default(),
         source,
     }
 }
