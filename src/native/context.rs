@@ -96,12 +96,15 @@ impl Context {
     }
 }
 
+/// The secrets for an archive, once its header tells which it needs.
+pub fn unlock(secrets: &SecretArgs) -> impl Fn(&Header) -> Result<Vec<Secret>, Error> + '_ {
+    |header| secrets.to_open(header).map_err(|error: SecretError| Error::Secret(Box::new(error)))
+}
+
 /// Opens an archive for reading, asking for its secret where it needs one. A file is opened by
 /// its index, or with `whole` from its first byte to its last.
 pub fn open(path: &Path, secrets: &SecretArgs, whole: bool) -> Result<Archive, Error> {
-    let unlock = |header: &Header| -> Result<Vec<Secret>, Error> {
-        secrets.to_open(header).map_err(|error: SecretError| Error::Secret(Box::new(error)))
-    };
+    let unlock = unlock(secrets);
     let limits = Limits::default();
     let archive = if is_pipe(path) {
         let stdin: Box<dyn Read + Send> = Box::new(io::stdin());

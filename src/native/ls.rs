@@ -89,6 +89,10 @@ fn head(listing: &Listing) -> Vec<String> {
         lines.push(format!("{topology}, MongoDB {version}{fcv}, read from {member}"));
         lines.push(format!("begun {}", time(deployment.started_ms)));
     }
+    if let Some(oplog) = listing.catalog.oplog {
+        let entries = text::count(oplog.documents);
+        lines.push(format!("with the oplog of its time: {entries} entries, {}", text::bytes(oplog.bytes)));
+    }
     if let Some(summary) = &listing.summary {
         let (ended, consistency) = (time(summary.finished_ms), summary.consistency.as_str());
         lines.push(format!("ended {ended}, consistency: {consistency}"));
@@ -114,6 +118,7 @@ fn as_json(listing: &Listing) -> Value {
             "member": deployment.info.member.address,
             "started": time(deployment.started_ms),
             "tool": deployment.tool_version,
+            "dumpTool": deployment.dump_tool,
         })
     });
     let summary = listing.summary.as_ref().map(|summary| {
@@ -142,5 +147,8 @@ fn as_json(listing: &Listing) -> Value {
             "indexes": entry.metadata.indexes.iter().map(|index| index.get_str("name").unwrap_or_default()).collect::<Vec<_>>(),
         })
     });
-    json!({ "deployment": deployment, "summary": summary, "namespaces": namespaces.collect::<Vec<_>>() })
+    let oplog =
+        listing.catalog.oplog.map(|oplog| json!({ "entries": oplog.documents, "bytes": oplog.bytes }));
+    let namespaces: Vec<Value> = namespaces.collect();
+    json!({ "deployment": deployment, "summary": summary, "oplog": oplog, "namespaces": namespaces })
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod cat;
 mod context;
+mod convert;
 mod dump;
 mod generate;
 mod key;
@@ -57,6 +58,8 @@ enum Command {
     Ls(ls::LsArgs),
     /// Print the documents of one namespace of an archive
     Cat(cat::CatArgs),
+    /// Make an archive of a dump of mongodump, or a dump of an archive; needs no server
+    Convert(convert::ConvertArgs),
     /// Make key files and change an archive's secrets
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -79,6 +82,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Ls(args) => ls::run(&args, &context).await,
         Command::Cat(args) => cat::run(args, &context).await,
+        Command::Convert(args) => convert::run(args, &context).await,
         Command::Key(command) => key::run(command, &context),
         Command::Bench(args) => bench::run(args, &context).await,
         Command::Completions(args) => generate::completions(&args, &context),

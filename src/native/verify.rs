@@ -61,6 +61,7 @@ async fn whole(args: &VerifyArgs, context: &Context) -> Result<Value> {
         "namespaces": report.namespaces,
         "documents": report.read.documents,
         "bytes": report.read.bytes,
+        "oplogEntries": report.oplog.documents,
         "dumpFailures": report.summary.failures,
     }))
 }

@@ -14,7 +14,8 @@ use crate::read::read_exact_at_most;
 use crate::slot::{self, SLOTS, SLOTS_LEN, Slot, SlotKind};
 use crate::{ArchiveId, Error, KdfParams, Limits, Part, Secret};
 
-pub(crate) const MAGIC: [u8; 8] = *b"\x89MAK\r\n\x1a\n";
+/// The first bytes of an archive.
+pub const MAGIC: [u8; 8] = *b"\x89MAK\r\n\x1a\n";
 const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 pub(crate) const PREAMBLE_LEN: usize = 64;

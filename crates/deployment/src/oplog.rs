@@ -133,6 +133,7 @@ fn has_oplog(source: &Source) -> Result<()> {
         TopologyKind::ReplicaSet(_) => return Ok(()),
         TopologyKind::Standalone => "the server is no member of a replica set and so keeps no oplog",
         TopologyKind::Sharded => "a sharded cluster has an oplog for each shard, and mongos has none",
+        TopologyKind::Unknown => "the shape of the deployment is not known",
     };
     Err(Error::new(ErrorKind::Unsupported, "read the oplog", missing))
 }

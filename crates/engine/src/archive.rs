@@ -146,8 +146,13 @@ impl ArchiveInput {
         Ok(OpenChunk::new(self.buffers.take(), share))
     }
 
-    /// Gives a chunk its place in the archive and hands it to the pool.
+    /// Gives a chunk of documents its place in the archive and hands it to the pool.
     pub(crate) fn send(&self, stream: u32, chunk: OpenChunk) -> Result<()> {
+        self.send_as(ChunkKind::Data, stream, chunk)
+    }
+
+    /// The same for documents or oplog entries; a stream holds one of the two.
+    pub(crate) fn send_as(&self, kind: ChunkKind, stream: u32, chunk: OpenChunk) -> Result<()> {
         let OpenChunk { bytes, documents, share } = chunk;
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = dispatch.sequencer.chunk()?;
@@ -156,7 +161,7 @@ impl ArchiveInput {
         place.next += 1;
         let seq = ticket.seq();
         place.seqs = Some((place.seqs.map_or(seq, |(first, _)| first), seq));
-        let chunk = Chunk { kind: ChunkKind::Data, stream, stream_seq, documents, bytes };
+        let chunk = Chunk { kind, stream, stream_seq, documents, bytes };
         let sealed = dispatch.pool.submit(SealJob { ticket, chunk, share })?;
         dispatch.enqueue(Slot::Chunk(sealed))
     }

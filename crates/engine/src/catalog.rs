@@ -8,9 +8,12 @@ use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
 use mongoark_model::{
     CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, TopologyKind,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The stream number of the deployment's own catalog record; collections count from 1.
 pub const DEPLOYMENT_STREAM: u32 = 0;
+/// What the catalog document of an oplog says it is.
+const OPLOG_KIND: &str = "oplog";
 
 /// What an archive says of the deployment it was taken from.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub struct DeploymentEntry {
     pub info: DeploymentInfo,
     /// mongoark's version.
     pub tool_version: String,
+    /// The version of mongodump, where the archive was made from a dump of it that tells.
+    pub dump_tool: Option<String>,
     /// When the dump began, milliseconds since 1970.
     pub started_ms: i64,
 }
@@ -33,6 +38,7 @@ impl DeploymentEntry {
             TopologyKind::Standalone => out.str("topology", "standalone"),
             TopologyKind::ReplicaSet(name) => out.str("topology", "replicaSet").str("set", name),
             TopologyKind::Sharded => out.str("topology", "sharded"),
+            TopologyKind::Unknown => out.str("topology", "unknown"),
         };
         out.str("serverVersion", &info.server_version).nested_array("version", |numbers| {
             for (place, number) in info.version.iter().enumerate() {
@@ -43,6 +49,9 @@ impl DeploymentEntry {
             out.str("featureCompatibilityVersion", fcv);
         }
         out.str("member", &info.member.address).str("memberReason", &info.member.reason);
+        if let Some(version) = &self.dump_tool {
+            out.str("dumpTool", version);
+        }
         out.finish()
     }
 
@@ -52,6 +61,7 @@ impl DeploymentEntry {
             "standalone" => TopologyKind::Standalone,
             "replicaSet" => TopologyKind::ReplicaSet(text(document, "set")?),
             "sharded" => TopologyKind::Sharded,
+            "unknown" => TopologyKind::Unknown,
             other => return Err(Error::Catalog(format!("unknown topology '{other}'"))),
         };
         let mut version = [0; 3];
@@ -61,9 +71,9 @@ impl DeploymentEntry {
         }
         let member =
             MemberChoice { address: text(document, "member")?, reason: text(document, "memberReason")? };
-        let fcv = optional(document, "featureCompatibilityVersion")?
-            .and_then(|fcv| fcv.as_str())
-            .map(ToOwned::to_owned);
+        let words =
+            |key| Ok::<_, Error>(optional(document, key)?.and_then(|e| e.as_str()).map(str::to_owned));
+        let fcv = words("featureCompatibilityVersion")?;
         Ok(Self {
             info: DeploymentInfo {
                 topology,
@@ -73,9 +83,26 @@ impl DeploymentEntry {
                 member,
             },
             tool_version: text(document, "tool")?,
+            dump_tool: words("dumpTool")?,
             started_ms: required(document, "started")?.as_date().unwrap_or_default(),
         })
     }
+}
+
+/// The catalog document of the stream that holds oplog entries.
+pub fn encode_oplog() -> Vec<u8> {
+    Builder::new().str("kind", OPLOG_KIND).finish()
+}
+
+/// Whether this catalog document is that of an oplog.
+pub fn is_oplog(document: &[u8]) -> bool {
+    matches!(bytes::get(document, "kind"), Ok(Some(kind)) if kind.as_str() == Some(OPLOG_KIND))
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A collection's catalog document.
@@ -246,8 +273,13 @@ mod tests {
             fcv: Some("6.0".into()),
             member: MemberChoice { address: "h:1".into(), reason: "why".into() },
         };
-        let entry = DeploymentEntry { info, tool_version: "0.1.0".into(), started_ms: 1 };
+        let mut entry =
+            DeploymentEntry { info, tool_version: "0.1.0".into(), dump_tool: None, started_ms: 1 };
         assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
+        entry.info.topology = TopologyKind::Unknown;
+        entry.dump_tool = Some("100.18.0".into());
+        assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
+        assert!(is_oplog(&encode_oplog()) && !is_oplog(&entry.encode()) && !is_oplog(&[]));
 
         let metadata = CollectionMetadata {
             namespace: Namespace::new("d", "c.x"),

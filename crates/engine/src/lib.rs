@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod bench;
 pub mod catalog;
+pub mod convert;
 pub mod dump;
 pub mod dump_input;
 pub mod dump_output;

@@ -41,6 +41,9 @@ pub async fn list(archive: Archive, stop: &Stop) -> Result<Listing> {
         for entry in &mut catalog.collections {
             (entry.documents, entry.bytes) = counted.get(&entry.stream).copied().unwrap_or_default();
         }
+        if let Some(oplog) = &mut catalog.oplog {
+            (oplog.documents, oplog.bytes) = counted.get(&oplog.stream).copied().unwrap_or_default();
+        }
     }
     Ok(Listing { catalog, summary })
 }

@@ -2,12 +2,12 @@
 //! out in the archive's order. A file's end and index are authenticated before anything else; a
 //! pipe is checked as it comes, to its last byte.
 
-use crate::catalog::{DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collection};
+use crate::catalog::{DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collection, is_oplog};
 use crate::pool::{Budget, Buffers, Pool, Share, cores};
 use crate::{Error, Result, Stop};
 use mongoark_container::{
-    ArchiveId, Chunk, ChunkKind, Error as ContainerError, FileReader, Header, IndexEntry, Limits,
-    OpenScratch, Opener, Record, RecordKind, Secret, StoredRecord, StreamReader, Verifier,
+    ArchiveId, Chunk, Error as ContainerError, FileReader, Header, IndexEntry, Limits, OpenScratch, Opener,
+    Record, RecordKind, Secret, StoredRecord, StreamReader, Verifier,
 };
 use mongoark_model::{CollectionMetadata, Namespace};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -96,6 +96,19 @@ pub struct Catalog {
     pub deployment: Option<DeploymentEntry>,
     /// Its namespaces, in the archive's order.
     pub collections: Vec<CatalogEntry>,
+    /// The oplog of the time of the dump, where the archive was made from a dump that has one.
+    pub oplog: Option<OplogEntry>,
+}
+
+/// The oplog in an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OplogEntry {
+    /// Its number in the archive.
+    pub stream: u32,
+    /// Its entries, by the index of a file; 0 in a pipe, which tells at its end.
+    pub documents: u64,
+    /// Their raw bytes, likewise.
+    pub bytes: u64,
 }
 
 impl Catalog {
@@ -104,6 +117,13 @@ impl Catalog {
             self.deployment = Some(DeploymentEntry::decode(body)?);
             return Ok(());
         }
+        if is_oplog(body) {
+            let oplog = OplogEntry { stream, ..OplogEntry::default() };
+            return match self.oplog.replace(oplog) {
+                None => Ok(()),
+                Some(_) => Err(Error::Catalog("it has two oplogs".to_owned())),
+            };
+        }
         let metadata = decode_collection(body)?;
         self.collections.push(CatalogEntry { stream, metadata, documents: 0, bytes: 0, stored_bytes: 0 });
         Ok(())
@@ -111,7 +131,7 @@ impl Catalog {
 
     fn check(&self) -> Result<()> {
         let mut names: HashSet<&Namespace> = HashSet::new();
-        let mut streams = HashSet::new();
+        let mut streams: HashSet<u32> = self.oplog.iter().map(|oplog| oplog.stream).collect();
         for entry in &self.collections {
             if !names.insert(&entry.metadata.namespace) || !streams.insert(entry.stream) {
                 return Err(Error::Catalog(format!("{} stands in it twice", entry.metadata.namespace)));
@@ -122,7 +142,8 @@ impl Catalog {
 
     fn count(&mut self, entries: &[IndexEntry]) {
         let mut sums: HashMap<u32, (u64, u64, u64)> = HashMap::new();
-        for entry in entries.iter().filter(|entry| entry.kind == RecordKind::Data) {
+        let chunks = entries.iter().filter(|e| matches!(e.kind, RecordKind::Data | RecordKind::Oplog));
+        for entry in chunks {
             let sum = sums.entry(entry.stream).or_default();
             sum.0 += u64::from(entry.documents);
             sum.1 += u64::from(entry.raw_len);
@@ -132,12 +153,20 @@ impl Catalog {
             (entry.documents, entry.bytes, entry.stored_bytes) =
                 sums.get(&entry.stream).copied().unwrap_or_default();
         }
+        if let Some(oplog) = &mut self.oplog {
+            (oplog.documents, oplog.bytes, _) = sums.get(&oplog.stream).copied().unwrap_or_default();
+        }
+    }
+
+    /// The numbers of the collections, not of the oplog.
+    pub(crate) fn streams(&self) -> HashSet<u32> {
+        self.collections.iter().map(|entry| entry.stream).collect()
     }
 }
 
 /// Something that comes out of an archive.
 pub(crate) enum Piece {
-    /// Documents, and their share of the memory budget.
+    /// Documents, or entries of the oplog, and their share of the memory budget.
     Chunk(Chunk, Share),
     /// No more documents of this stream.
     StreamEnd(u32),
@@ -266,9 +295,7 @@ impl Feed {
 
     fn piece(&mut self, record: Record, share: Share) -> Result<Option<Piece>> {
         match record {
-            Record::Chunk { chunk, .. } if chunk.kind == ChunkKind::Data => {
-                Ok(Some(Piece::Chunk(chunk, share)))
-            }
+            Record::Chunk { chunk, .. } => Ok(Some(Piece::Chunk(chunk, share))),
             Record::StreamEnd { totals, .. } => Ok(Some(Piece::StreamEnd(totals.stream))),
             Record::Retract { retract, .. } => Ok(Some(Piece::Retract(retract.stream))),
             Record::Catalog { stream, .. } => {
@@ -278,8 +305,7 @@ impl Feed {
                 self.summary = Some(Summary::decode(&end.summary)?);
                 Ok(None)
             }
-            // Checkpoints serve a dump that resumes; the index serves readers of files. Oplog
-            // entries are not written by this version.
+            // Checkpoints serve a dump that resumes; the index serves readers of files.
             _ => Ok(None),
         }
     }
@@ -347,7 +373,7 @@ fn read_file(reader: Arc<FileReader>, streams: HashSet<u32>, buffers: &Buffers) 
     let opening = Opening::new(&reader.opener(), buffers);
     let (sender, queue) = async_channel::unbounded();
     thread::spawn(move || {
-        let wanted = |kind| matches!(kind, RecordKind::Data | RecordKind::StreamEnd);
+        let wanted = |kind| matches!(kind, RecordKind::Data | RecordKind::Oplog | RecordKind::StreamEnd);
         let entries = reader.entries().iter();
         for entry in entries.filter(|entry| wanted(entry.kind) && streams.contains(&entry.stream)) {
             let next = opening.share(entry.raw_len as usize).and_then(|share| {

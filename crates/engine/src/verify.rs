@@ -17,6 +17,8 @@ pub struct VerifyReport {
     pub namespaces: usize,
     /// Documents and bytes that were read.
     pub read: Counts,
+    /// Oplog entries, and their bytes.
+    pub oplog: Counts,
     /// What the archive says of itself.
     pub summary: Summary,
 }
@@ -26,7 +28,8 @@ pub struct VerifyReport {
 pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<VerifyReport> {
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
-    feed.take_only(catalog.collections.iter().map(|entry| entry.stream).collect());
+    let oplog = catalog.oplog.map(|oplog| oplog.stream);
+    feed.take_only(catalog.streams().into_iter().chain(oplog).collect());
     let item = monitor.item("verify", 0, 0);
     let mut streams: HashMap<u32, Counts> = HashMap::new();
     let summary = loop {
@@ -46,6 +49,7 @@ pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<
         }
     };
     monitor.finish(&item);
+    let oplog = oplog.and_then(|stream| streams.remove(&stream)).unwrap_or_default();
     let mut read = Counts::default();
     for counts in streams.into_values() {
         read += counts;
@@ -54,7 +58,8 @@ pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<
     if summary.totals != read {
         return Err(Error::Catalog(format!("it states {:?}, but {read:?} were read", summary.totals)));
     }
-    Ok(VerifyReport { deployment: catalog.deployment, namespaces: catalog.collections.len(), read, summary })
+    let namespaces = catalog.collections.len();
+    Ok(VerifyReport { deployment: catalog.deployment, namespaces, read, oplog, summary })
 }
 
 fn check_documents(chunk: &mongoark_container::Chunk) -> Result<()> {

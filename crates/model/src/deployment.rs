@@ -11,6 +11,8 @@ pub enum TopologyKind {
     ReplicaSet(String),
     /// A sharded cluster, seen through mongos.
     Sharded,
+    /// Not known: a dump of mongodump does not tell.
+    Unknown,
 }
 
 impl fmt::Display for TopologyKind {
@@ -19,6 +21,7 @@ impl fmt::Display for TopologyKind {
             Self::Standalone => f.write_str("standalone"),
             Self::ReplicaSet(name) => write!(f, "replica set {name}"),
             Self::Sharded => f.write_str("sharded cluster"),
+            Self::Unknown => f.write_str("deployment of unknown shape"),
         }
     }
 }

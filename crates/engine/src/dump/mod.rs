@@ -4,7 +4,9 @@ mod plan;
 mod read;
 
 use crate::archive::{self, ArchiveInput, CHUNK_BYTES, Output, Written};
-use crate::catalog::{Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection};
+use crate::catalog::{
+    Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, now_ms,
+};
 use crate::error::cause_of;
 use crate::pool::{Budget, cores};
 use crate::select::Selection;
@@ -15,7 +17,7 @@ use mongoark_deployment::Source;
 use mongoark_model::{Counts, MemberChoice, TopologyKind};
 use mongoark_monitor::Monitor;
 use plan::Plan;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// What to dump, and how.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub async fn dump(
     let entry = DeploymentEntry {
         info: source.info().clone(),
         tool_version: options.tool_version.clone(),
+        dump_tool: None,
         started_ms: now_ms(),
     };
     refuse_mongos(&entry, &options)?;
@@ -119,7 +122,9 @@ fn tell_consistency(entry: &DeploymentEntry, monitor: &Monitor) {
         TopologyKind::ReplicaSet(_) => {
             "collections are each consistent by themselves only; writes during the dump are in it in part"
         }
-        TopologyKind::Sharded => "taken through mongos: the archive is of no single moment",
+        TopologyKind::Sharded | TopologyKind::Unknown => {
+            "taken through mongos: the archive is of no single moment"
+        }
     };
     monitor.warn("", message);
 }
@@ -146,9 +151,4 @@ fn summary(done: &read::Done, monitor: &Monitor) -> Summary {
         failures: record.failures.iter().map(|f| text(&f.subject, &f.message)).collect(),
         warnings: record.warnings.iter().map(|w| text(&w.subject, &w.message)).collect(),
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

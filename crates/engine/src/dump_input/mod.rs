@@ -54,6 +54,7 @@ pub struct DumpInput {
     gzip: bool,
     one_collection: bool,
     server_version: Option<String>,
+    tool_version: Option<String>,
     unknown: Vec<String>,
 }
 
@@ -78,35 +79,27 @@ impl DumpInput {
     }
 
     fn of_folder(found: folder::Found, gzip: bool) -> Result<Self> {
-        let server_version = folder::prelude(&found.root, gzip)?.map(|prelude| prelude.server_version);
+        let prelude = folder::prelude(&found.root, gzip)?;
+        let versions = prelude.map(|prelude| (prelude.server_version, prelude.tool_version));
+        let (server_version, tool_version) = versions.unzip();
         let (entries, files) = found.entries.into_iter().unzip();
-        Ok(Self {
-            entries,
-            body: Body::Files(files),
-            gzip,
-            one_collection: false,
-            server_version,
-            unknown: found.unknown,
-        })
+        let (body, unknown, one_collection) = (Body::Files(files), found.unknown, false);
+        Ok(Self { entries, body, gzip, one_collection, server_version, tool_version, unknown })
     }
 
     fn of_pipe(reader: Box<dyn Read + Send>, namespace: Namespace, gzip: bool) -> Self {
         let data = Some("-".to_owned());
         let entry = Entry { namespace, is_buckets: false, data, metadata: None, bytes: 0 };
         let (entries, unknown) = (vec![entry], Vec::new());
-        Self { entries, body: Body::Pipe(reader), gzip, one_collection: true, server_version: None, unknown }
+        let (body, one_collection, server_version, tool_version) = (Body::Pipe(reader), true, None, None);
+        Self { entries, body, gzip, one_collection, server_version, tool_version, unknown }
     }
 
     fn of_archive((entries, body): (Vec<Entry>, archive::Body), gzip: bool) -> Result<Self> {
         let server_version = Some(body.header().server_version.clone());
-        Ok(Self {
-            entries,
-            body: Body::Archive(body),
-            gzip,
-            one_collection: false,
-            server_version,
-            unknown: Vec::new(),
-        })
+        let tool_version = Some(body.header().tool_version.clone());
+        let (body, unknown, one_collection) = (Body::Archive(body), Vec::new(), false);
+        Ok(Self { entries, body, gzip, one_collection, server_version, tool_version, unknown })
     }
 
     /// What it holds, in the order of the folder or archive.
@@ -122,6 +115,11 @@ impl DumpInput {
     /// The version of the server that was dumped, where the dump tells.
     pub fn server_version(&self) -> Option<&str> {
         self.server_version.as_deref()
+    }
+
+    /// The version of the tool that made the dump, where the dump tells.
+    pub fn tool_version(&self) -> Option<&str> {
+        self.tool_version.as_deref()
     }
 
     /// The header of an archive; none of other forms.

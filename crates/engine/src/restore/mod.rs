@@ -21,6 +21,10 @@ use plan::Plan;
 use std::str::FromStr;
 use std::time::Instant;
 
+/// What to do about the oplog of an archive that was made from a dump with one.
+const OPLOG_IS_LEFT: &str = "is not replayed, so that each collection is of another moment; to replay it, make a dump \
+                             of mongodump's of the archive ('mongoark convert') and use 'mongorestore --oplogReplay'";
+
 /// What to do about a collection that exists on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
@@ -116,6 +120,9 @@ pub async fn restore(
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let plan = plan::plan(target, &catalog, options, monitor).await?;
+    if let Some(oplog) = catalog.oplog {
+        monitor.fail("oplog", OPLOG_IS_LEFT, oplog.documents);
+    }
     if options.dry_run {
         return Ok(plan.dry_report(monitor));
     }
