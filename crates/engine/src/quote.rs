@@ -1,11 +1,17 @@
 //! Names in the log lines of the MongoDB Database Tools: in backticks, and where that cannot be, in double
 //! quotes with escapes.
 
+use mongoark_model::Namespace;
 use std::fmt::Write;
 
 /// A name as the tools quote it.
 pub fn quoted(name: &str) -> String {
     if can_stand_in_backticks(name) { format!("`{name}`") } else { in_double_quotes(name) }
+}
+
+/// A namespace as the tools quote it.
+pub fn quoted_namespace(namespace: &Namespace) -> String {
+    quoted(&format!("{}.{}", namespace.db, namespace.collection))
 }
 
 /// Neither a backtick nor a control character (a tab may be), nor the mark that begins some files.

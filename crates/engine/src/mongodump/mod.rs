@@ -11,11 +11,11 @@ mod query;
 mod read;
 mod select;
 mod spool;
+mod wanted;
 
 pub use crate::dump_output::Form;
 
 use crate::archive::CHUNK_BYTES;
-use crate::dump::default_jobs;
 use crate::dump_output::{DumpOutput, Settings};
 use crate::error::cause_of;
 use crate::pool::cores;
@@ -31,9 +31,7 @@ use read::Context;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
-
-/// Collections read at once, unless the user says otherwise.
-const PARALLEL_COLLECTIONS: usize = 4;
+use wanted::Wanted;
 
 /// What to dump, and how. The flags' own checks (a query needs a collection, `--oplog` no database, ..) are the
 /// caller's.
@@ -85,7 +83,8 @@ pub struct Report {
 /// # Errors
 /// What keeps the dump from being whole, naming the namespace or the file. What is written by then stays.
 pub async fn dump(source: &Source, options: Options, monitor: &Monitor, stop: &Stop) -> Result<Report> {
-    let only = match named(source, &options).await? {
+    let (wanted, output) = Wanted::of(options);
+    let only = match named(source, &wanted).await? {
         Named::Nothing => None,
         Named::Found(metadata) => Some(metadata),
         Named::Missing(namespace) => {
@@ -94,14 +93,14 @@ pub async fn dump(source: &Source, options: Options, monitor: &Monitor, stop: &S
             return Ok(Report::default());
         }
     };
-    check(source, &options).await?;
-    let beginning = if options.oplog { Some(Beginning::find(source).await?) } else { None };
+    check(source, &wanted).await?;
+    let beginning = if wanted.oplog { Some(Beginning::find(source).await?) } else { None };
     let since = Instant::now();
-    let plan = plan::plan(source, &options, only, monitor).await?;
+    let plan = plan::plan(source, &wanted, only, monitor).await?;
     monitor.stage("catalog", since);
     stop.check()?;
     let since = Instant::now();
-    let report = write(source, options, plan, beginning, monitor, stop).await;
+    let report = write(source, &wanted, output, plan, beginning, monitor, stop).await;
     monitor.stage("documents", since);
     report
 }
@@ -113,20 +112,20 @@ enum Named {
     Missing(Namespace),
 }
 
-async fn named(source: &Source, options: &Options) -> Result<Named> {
-    let (Some(db), Some(collection)) = (&options.db, &options.collection) else { return Ok(Named::Nothing) };
+async fn named(source: &Source, wanted: &Wanted) -> Result<Named> {
+    let (Some(db), Some(collection)) = (&wanted.db, &wanted.collection) else { return Ok(Named::Nothing) };
     let namespace = Namespace::new(db.clone(), collection.clone());
     let found = catalog::collection(source, &namespace).await?;
     Ok(found.map_or(Named::Missing(namespace), Named::Found))
 }
 
 /// Refuses what this deployment does not offer.
-async fn check(source: &Source, options: &Options) -> Result<()> {
-    if options.oplog && source.info().topology == TopologyKind::Sharded {
+async fn check(source: &Source, wanted: &Wanted) -> Result<()> {
+    if wanted.oplog && source.info().topology == TopologyKind::Sharded {
         let message = "can't use --oplog option when dumping from a mongos";
         return Err(Error::Refused(message.to_owned()));
     }
-    if options.users_and_roles
+    if wanted.users_and_roles
         && let Some(reason) = why_no_accounts(source).await?
     {
         let message = format!("error getting auth schema version for dumpDbUsersAndRoles: {reason}");
@@ -138,33 +137,30 @@ async fn check(source: &Source, options: &Options) -> Result<()> {
 /// Writes what was planned.
 async fn write(
     source: &Source,
-    options: Options,
+    wanted: &Wanted,
+    output: Form,
     mut plan: Plan,
     beginning: Option<Beginning>,
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Report> {
-    let parallel =
-        if options.parallel_collections == 0 { PARALLEL_COLLECTIONS } else { options.parallel_collections };
-    let jobs = if options.jobs == 0 { default_jobs() } else { options.jobs };
     let namespaces = plan.planned.len();
-    tell_accounts(&options, monitor);
-    let settings = settings(source, &options, parallel, jobs);
-    let (is_archive, is_bare) = (options.output.is_archive(), matches!(options.output, Form::Documents(_)));
+    tell_accounts(wanted, monitor);
+    let settings = settings(source, wanted);
     let entries = std::mem::take(&mut plan.entries);
-    let output = DumpOutput::begin(options.output, settings, entries, monitor)?;
+    let output = DumpOutput::begin(output, settings, entries, monitor)?;
     let context = Arc::new(Context {
         source: source.clone(),
         output: output.clone(),
         monitor: monitor.clone(),
         stop: stop.clone(),
         abort: Stop::default(),
-        parts_max: jobs,
-        cursors: Semaphore::new(jobs.max(parallel)),
-        is_bare,
-        is_archive,
+        parts_max: wanted.jobs,
+        cursors: Semaphore::new(wanted.jobs),
+        is_bare: wanted.is_bare,
+        is_archive: wanted.is_archive,
     });
-    let read = contents(&context, plan, parallel, beginning).await;
+    let read = contents(&context, plan, wanted.parallel, beginning).await;
     let closed = if read.is_ok() { output.finish().await } else { output.close().await };
     let ((counts, oplog_entries), _) = cause_of(read, closed)?;
     Ok(Report { documents: counts.documents, bytes: counts.bytes, namespaces, oplog_entries })
@@ -192,24 +188,24 @@ async fn contents(
     }
 }
 
-fn settings(source: &Source, options: &Options, parallel: usize, jobs: usize) -> Settings {
+fn settings(source: &Source, wanted: &Wanted) -> Settings {
     let threads = cores();
     // A chunk for each cursor, some for the threads behind them, one for the oplog.
-    let chunks = jobs.max(parallel) + 2 * threads + 3;
+    let chunks = wanted.jobs + 2 * threads + 3;
     Settings {
-        gzip: options.gzip,
+        gzip: wanted.gzip,
         server_version: source.info().server_version.clone(),
-        tool_version: options.tool_version.clone(),
-        parallel_collections: i32::try_from(parallel).unwrap_or(i32::MAX),
-        db: options.db.clone(),
+        tool_version: wanted.tool_version.clone(),
+        parallel_collections: i32::try_from(wanted.parallel).unwrap_or(i32::MAX),
+        db: wanted.db.clone(),
         threads,
         memory_bytes: chunks * CHUNK_BYTES,
     }
 }
 
 /// The lines for the users and roles of one database.
-fn tell_accounts(options: &Options, monitor: &Monitor) {
-    let Some(db) = options.db.as_deref().filter(|_| options.users_and_roles) else { return };
+fn tell_accounts(wanted: &Wanted, monitor: &Monitor) {
+    let Some(db) = wanted.db.as_deref().filter(|_| wanted.users_and_roles) else { return };
     monitor.step(format!("dumping users and roles for {}", quoted(db)));
     if db == "admin" {
         monitor.step("skipping users/roles dump, already dumped admin database");

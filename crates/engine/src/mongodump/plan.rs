@@ -1,10 +1,10 @@
 //! What a run dumps: every selected collection with its metadata, its size, and what is asked of it.
 
-use super::Options;
 use super::query;
 use super::select::{Choice, choose, is_internal};
-use crate::dump_output::{Entry, Form, data_collection};
-use crate::quote::quoted;
+use super::wanted::Wanted;
+use crate::dump_output::{Entry, data_collection};
+use crate::quote::{quoted, quoted_namespace};
 use crate::{Error, Result};
 use bson::{RawDocumentBuf, rawdoc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -58,17 +58,17 @@ pub(super) struct Plan {
 /// Plans a run; `only` is the one collection that the user named.
 pub(super) async fn plan(
     source: &Source,
-    options: &Options,
+    wanted: &Wanted,
     only: Option<CollectionMetadata>,
     monitor: &Monitor,
 ) -> Result<Plan> {
     let mut selected = match only {
         Some(only) => vec![only],
-        None => select(source, options, monitor).await?,
+        None => select(source, wanted, monitor).await?,
     };
     selected.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     let described: Vec<(CollectionMetadata, CollectionStats)> = stream::iter(selected)
-        .map(|metadata| describe(source, options, metadata, monitor))
+        .map(|metadata| describe(source, wanted, metadata, monitor))
         .buffered(CATALOG_JOBS)
         .try_filter_map(|described| async { Ok(described) })
         .try_collect()
@@ -77,18 +77,18 @@ pub(super) async fn plan(
         described.into_iter().partition(|(metadata, _)| is_accounts(&metadata.namespace));
     let mut plan = Plan::default();
     for (metadata, stats) in collections {
-        plan.add(source, options, Part::Collection, metadata, stats)?;
+        plan.add(source, wanted, Part::Collection, metadata, stats)?;
     }
-    if options.oplog {
+    if wanted.oplog {
         plan.oplog = Some(plan.entries.len());
         plan.entries.push(Entry::oplog());
     }
     for what in ["system.users", "system.roles", "system.version"] {
         for (metadata, stats) in accounts.iter().filter(|(found, _)| found.namespace.collection == what) {
-            plan.add(source, options, Part::Accounts, metadata.clone(), *stats)?;
+            plan.add(source, wanted, Part::Accounts, metadata.clone(), *stats)?;
         }
     }
-    if let Some(db) = options.db.as_deref().filter(|db| options.users_and_roles && *db != "admin") {
+    if let Some(db) = wanted.db.as_deref().filter(|db| wanted.users_and_roles && *db != "admin") {
         plan.add_accounts_of(db);
     }
     Ok(plan)
@@ -98,24 +98,23 @@ impl Plan {
     fn add(
         &mut self,
         source: &Source,
-        options: &Options,
+        wanted: &Wanted,
         part: Part,
         metadata: CollectionMetadata,
         stats: CollectionStats,
     ) -> Result<()> {
         let version = &source.info().server_version;
-        let is_read = metadata.kind != CollectionKind::View || options.views_as_collections;
+        let is_read = metadata.kind != CollectionKind::View || wanted.views_as_collections;
         let mut entry = Entry::of(&metadata, version)?;
         entry.has_file = is_read;
-        if matches!(options.output, Form::Documents(_)) {
+        if wanted.is_bare {
             entry.metadata = None;
         }
-        let query = options.query.as_ref().filter(|query| !query.is_empty());
-        let filter = match query {
+        let filter = match &wanted.query {
             Some(query) if metadata.kind == CollectionKind::TimeSeries => {
                 Some(query::on_buckets(query, &metadata)?)
             }
-            query => query.cloned(),
+            query => query.clone(),
         };
         let data = Namespace::new(metadata.namespace.db.clone(), data_collection(&metadata, version));
         let raw_data = metadata.kind == CollectionKind::TimeSeries && has_raw_data(source);
@@ -162,8 +161,8 @@ fn has_raw_data(source: &Source) -> bool {
 }
 
 /// The collections of the one database, or of all that are dumped.
-async fn select(source: &Source, options: &Options, monitor: &Monitor) -> Result<Vec<CollectionMetadata>> {
-    let databases = match &options.db {
+async fn select(source: &Source, wanted: &Wanted, monitor: &Monitor) -> Result<Vec<CollectionMetadata>> {
+    let databases = match &wanted.db {
         Some(db) => vec![db.clone()],
         None => databases(source, monitor).await?,
     };
@@ -174,7 +173,7 @@ async fn select(source: &Source, options: &Options, monitor: &Monitor) -> Result
         .await?;
     let mut selected = Vec::new();
     for metadata in listed.into_iter().flatten() {
-        match choose(options, &metadata) {
+        match choose(wanted, &metadata) {
             Choice::Take => selected.push(metadata),
             Choice::Leave => {}
             Choice::LeaveForItsName => {
@@ -206,11 +205,11 @@ async fn databases(source: &Source, monitor: &Monitor) -> Result<Vec<String>> {
 /// Indexes and size; nothing where the collection is gone by now.
 async fn describe(
     source: &Source,
-    options: &Options,
+    wanted: &Wanted,
     mut metadata: CollectionMetadata,
     monitor: &Monitor,
 ) -> Result<Option<(CollectionMetadata, CollectionStats)>> {
-    if options.views_as_collections {
+    if wanted.views_as_collections {
         as_collection(&mut metadata)?;
     } else {
         let Some(indexes) = catalog::indexes(source, &metadata).await? else {
@@ -237,7 +236,7 @@ async fn describe(
 
 /// The line for a collection that was there when the dump began.
 pub(super) fn dropped(namespace: &Namespace) -> String {
-    let name = quoted(&namespace.to_string());
+    let name = quoted_namespace(namespace);
     format!("the collection {name} appears to have been dropped after the dump started")
 }
 

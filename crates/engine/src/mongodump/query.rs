@@ -28,7 +28,7 @@ fn meta_field(series: &CollectionMetadata) -> Result<String> {
     let options = options.and_then(|options| options.as_document());
     let meta = options.and_then(|options| get(options, "metaField").ok().flatten());
     meta.and_then(|meta| meta.as_str().map(ToOwned::to_owned)).ok_or_else(|| {
-        let name = crate::quote::quoted(&series.namespace.to_string());
+        let name = crate::quote::quoted_namespace(&series.namespace);
         Error::Usage(format!("could not determine the metaField for {name}"))
     })
 }
@@ -50,7 +50,7 @@ fn not_on_meta(query: &RawDocumentBuf, series: &CollectionMetadata) -> Error {
         "cannot process query {} for timeseries collection {}. mongodump only processes queries on metadata fields \
          for timeseries collections.",
         String::from_utf8_lossy(&text),
-        crate::quote::quoted(&series.namespace.to_string())
+        crate::quote::quoted_namespace(&series.namespace)
     ))
 }
 

@@ -3,7 +3,7 @@
 
 use super::plan::{Part, Plan, Planned, dropped};
 use crate::dump_output::DumpOutput;
-use crate::quote::{counted, quoted};
+use crate::quote::{counted, quoted, quoted_namespace};
 use crate::scan::{self, Filler, Reading, Whereabouts, is_lost_cursor, whereabouts};
 use crate::{Error, Result, Stop};
 use mongoark_deployment::{self as deployment, ErrorKind, Patience, Scan, Source};
@@ -86,7 +86,7 @@ async fn settle(running: &mut JoinSet<Result<Counts>>, counts: Result<Counts>) -
 /// One collection, with its lines in the log.
 async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
     let tells = planned.part != Part::AccountsOfDatabase && (planned.is_read || context.is_archive);
-    let name = quoted(&planned.data.to_string());
+    let name = quoted_namespace(&planned.data);
     if tells && context.is_bare {
         context.monitor.step(format!("writing {name} to stdout"));
     } else if tells {

@@ -1,6 +1,6 @@
 //! What mongodump takes of a deployment: pure rules over names.
 
-use super::Options;
+use super::wanted::Wanted;
 use crate::select::CONFIG_TAKEN;
 use mongoark_model::{CollectionKind, CollectionMetadata};
 
@@ -23,35 +23,35 @@ pub(super) fn is_internal(db: &str) -> bool {
 }
 
 /// What becomes of a collection of a database that is dumped whole.
-pub(super) fn choose(options: &Options, metadata: &CollectionMetadata) -> Choice {
+pub(super) fn choose(wanted: &Wanted, metadata: &CollectionMetadata) -> Choice {
     let (db, name) = (metadata.namespace.db.as_str(), metadata.namespace.collection.as_str());
-    if db == "config" && options.oplog && is_of_resharding(name) {
+    if db == "config" && wanted.oplog && is_of_resharding(name) {
         return Choice::Resharding;
     }
-    if is_system(options, db, name) || is_excluded(options, name) {
+    if is_system(wanted, db, name) || is_excluded(wanted, name) {
         return Choice::Leave;
     }
-    if options.views_as_collections && metadata.kind != CollectionKind::View {
+    if wanted.views_as_collections && metadata.kind != CollectionKind::View {
         return Choice::Leave;
     }
-    let is_whole_config = db == "config" && options.db.as_deref() == Some("config");
+    let is_whole_config = db == "config" && wanted.db.as_deref() == Some("config");
     if name.contains('$') && !name.contains(".oplog.$") && name != "system.js" && !is_whole_config {
         return Choice::LeaveForItsName;
     }
     Choice::Take
 }
 
-fn is_system(options: &Options, db: &str, name: &str) -> bool {
+fn is_system(wanted: &Wanted, db: &str, name: &str) -> bool {
     match db {
         "admin" => name == "system.keys",
-        "config" => options.db.as_deref() != Some("config") && !CONFIG_TAKEN.contains(&name),
+        "config" => wanted.db.as_deref() != Some("config") && !CONFIG_TAKEN.contains(&name),
         _ => name.starts_with("system.") && name != "system.js",
     }
 }
 
-fn is_excluded(options: &Options, name: &str) -> bool {
-    options.excluded_collections.iter().any(|excluded| excluded == name)
-        || options.excluded_prefixes.iter().any(|prefix| name.starts_with(prefix))
+fn is_excluded(wanted: &Wanted, name: &str) -> bool {
+    wanted.excluded_collections.iter().any(|excluded| excluded == name)
+        || wanted.excluded_prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 pub(super) fn is_of_resharding(name: &str) -> bool {
@@ -64,24 +64,14 @@ pub(super) fn is_of_resharding(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump_output::Form;
     use mongoark_model::Namespace;
 
-    fn options(db: Option<&str>) -> Options {
-        Options {
+    fn wanted(db: Option<&str>) -> Wanted {
+        Wanted {
             db: db.map(ToOwned::to_owned),
-            collection: None,
-            query: None,
             excluded_collections: vec!["secret".to_owned()],
             excluded_prefixes: vec!["tmp_".to_owned()],
-            views_as_collections: false,
-            users_and_roles: false,
-            oplog: false,
-            gzip: false,
-            output: Form::Directory("dump".into()),
-            parallel_collections: 0,
-            jobs: 0,
-            tool_version: String::new(),
+            ..Wanted::default()
         }
     }
 
@@ -98,7 +88,7 @@ mod tests {
 
     #[test]
     fn names_decide_as_with_mongodump() {
-        let whole = options(None);
+        let whole = wanted(None);
         for (name, choice) in [
             ("a.b", Choice::Take),
             ("a.system.js", Choice::Take),
@@ -116,14 +106,14 @@ mod tests {
         ] {
             assert_eq!(choose(&whole, &collection(name)), choice, "{name}");
         }
-        let config = options(Some("config"));
+        let config = wanted(Some("config"));
         assert_eq!(choose(&config, &collection("config.transactions")), Choice::Take);
         assert!(is_internal("__mdb_internal_x") && !is_internal("local"));
     }
 
     #[test]
     fn a_resharding_keeps_the_oplog_from_being_dumped() {
-        let mut with_oplog = options(None);
+        let mut with_oplog = wanted(None);
         let resharding = collection("config.reshardingOperations");
         assert_eq!(choose(&with_oplog, &resharding), Choice::Leave);
         with_oplog.oplog = true;
@@ -132,7 +122,7 @@ mod tests {
 
     #[test]
     fn views_as_collections_leaves_collections() {
-        let mut views = options(Some("a"));
+        let mut views = wanted(Some("a"));
         views.views_as_collections = true;
         let mut view = collection("a.v");
         assert_eq!(choose(&views, &view), Choice::Leave);
