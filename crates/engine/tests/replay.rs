@@ -6,7 +6,8 @@ mod replay_support;
 use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 use mongoark_engine::replay::{IndexCatalog, ReplayOptions};
 use mongoark_model::Namespace;
-use mongodb::Client;
+use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
+use mongodb::{Client, ClientSession, Database};
 use replay_support::{Recorder, Stage, build, run};
 
 #[tokio::test]
@@ -176,22 +177,30 @@ async fn transactions(client: &Client) {
             session.commit_transaction().await.unwrap();
         }
     }
-    let filled = |id: i32| doc! { "_id": id, "fill": Binary { subtype: BinarySubtype::Generic, bytes: vec![7; 240_000] } };
-    session.start_transaction().await.unwrap();
-    for some in 0..10 {
-        let documents: Vec<Document> = (some * 8..some * 8 + 8).map(filled).collect();
-        db.collection("large").insert_many(documents).session(&mut session).await.unwrap();
-    }
-    db.collection::<Document>("large")
-        .delete_many(doc! { "_id": { "$lt": 3 } })
-        .session(&mut session)
-        .await
-        .unwrap();
-    session.commit_transaction().await.unwrap();
+    large_transaction(&db, &mut session).await;
 
     session.start_transaction().await.unwrap();
     db.collection("born").insert_one(doc! { "_id": 1 }).session(&mut session).await.unwrap();
     session.commit_transaction().await.unwrap();
+}
+
+/// More than 16 MiB in one transaction, which takes several entries. Servers 4.4 may ask to try it again.
+async fn large_transaction(db: &Database, session: &mut ClientSession) {
+    let fill = Binary { subtype: BinarySubtype::Generic, bytes: vec![7; 240_000] };
+    let large = db.collection::<Document>("large");
+    for _ in 0..20 {
+        session.start_transaction().await.unwrap();
+        for some in 0..10 {
+            let documents = (some * 8..some * 8 + 8).map(|id| doc! { "_id": id, "fill": fill.clone() });
+            large.insert_many(documents).session(&mut *session).await.unwrap();
+        }
+        large.delete_many(doc! { "_id": { "$lt": 3 } }).session(&mut *session).await.unwrap();
+        match session.commit_transaction().await {
+            Ok(()) => return,
+            Err(error) => assert!(error.contains_label(TRANSIENT_TRANSACTION_ERROR), "{error}"),
+        }
+    }
+    panic!("the server commits no large transaction");
 }
 
 async fn accounts(client: &Client) {
