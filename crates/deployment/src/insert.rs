@@ -52,6 +52,7 @@ pub struct InsertOutcome {
 
 /// Writes documents into one collection.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, set by its own method")]
 pub struct Inserter {
     target: Target,
     /// Where the documents go: for a time series its buckets.
@@ -357,7 +358,7 @@ impl Inserter {
                         format!("{}; whether it is the same document is unknown: {cause}", error.message);
                     // Nobody knows whether this run wrote it: that is another failure than a duplicate.
                     let code = if lost { 0 } else { error.code };
-                    rejected(batch[error.index], &WriteError { message, code, ..error.clone() })
+                    rejected(batch[error.index], &WriteError { code, message, ..error.clone() })
                 })),
             }
         }

@@ -62,7 +62,7 @@ pub(super) fn database(path: &Path, db: &str, gzip: bool) -> Result<Found> {
 }
 
 /// One `.bson` file, read as `namespace`, and the metadata beside it.
-pub(super) fn file(path: &Path, namespace: Namespace, gzip: bool) -> Result<Found> {
+pub(super) fn file(path: &Path, namespace: &Namespace, gzip: bool) -> Result<Found> {
     let path = clean(path);
     let shown = || quoted(&path.display().to_string());
     if path.is_dir() {

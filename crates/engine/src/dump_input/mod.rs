@@ -69,12 +69,12 @@ impl DumpInput {
             Place::Folder(path) => Self::of_folder(folder::whole(&path, gzip)?, gzip),
             Place::Database { path, db } => Self::of_folder(folder::database(&path, &db, gzip)?, gzip),
             Place::File { path, namespace } => {
-                let dump = Self::of_folder(folder::file(&path, namespace, gzip)?, gzip)?;
+                let dump = Self::of_folder(folder::file(&path, &namespace, gzip)?, gzip)?;
                 Ok(Self { one_collection: true, ..dump })
             }
             Place::Documents { reader, namespace } => Ok(Self::of_pipe(reader, namespace, gzip)),
-            Place::Archive(path) => Self::of_archive(archive::open(&path, gzip)?, gzip),
-            Place::ArchiveStream(reader) => Self::of_archive(archive::open_stream(reader, gzip)?, gzip),
+            Place::Archive(path) => Ok(Self::of_archive(archive::open(&path, gzip)?, gzip)),
+            Place::ArchiveStream(reader) => Ok(Self::of_archive(archive::open_stream(reader, gzip)?, gzip)),
         }
     }
 
@@ -95,11 +95,11 @@ impl DumpInput {
         Self { entries, body, gzip, one_collection, server_version, tool_version, unknown }
     }
 
-    fn of_archive((entries, body): (Vec<Entry>, archive::Body), gzip: bool) -> Result<Self> {
+    fn of_archive((entries, body): (Vec<Entry>, archive::Body), gzip: bool) -> Self {
         let server_version = Some(body.header().server_version.clone());
         let tool_version = Some(body.header().tool_version.clone());
         let (body, unknown, one_collection) = (Body::Archive(body), Vec::new(), false);
-        Ok(Self { entries, body, gzip, one_collection, server_version, tool_version, unknown })
+        Self { entries, body, gzip, one_collection, server_version, tool_version, unknown }
     }
 
     /// What it holds, in the order of the folder or archive.
