@@ -2,6 +2,7 @@
 //! `MONGOARK_TEST_TOOLS=DIR` the same tests hold for the real tool in that folder, but for the place of damage, and for
 //! signals that come before it listens.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

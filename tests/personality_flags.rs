@@ -107,6 +107,15 @@ async fn the_version_begins_with_the_line_of_the_tool() {
     }
 }
 
+#[test]
+fn the_tools_are_commands_too() {
+    for tool in ["mongodump", "mongorestore", "bsondump"] {
+        let ended = support::mongoark(&[tool, "--version"]).expect(0);
+        assert!(ended.text().starts_with(&format!("{tool} version: 100.18.0\nmongoark version: ")));
+        support::mongoark(&["ls", tool]).expect(1);
+    }
+}
+
 #[tokio::test]
 async fn the_help_lists_what_is_not_hidden() {
     for (tool, listed, hidden) in [

@@ -1,6 +1,7 @@
 //! A password that nobody gave is asked for: on the terminal, where it is not shown and spoils no archive, or on a
 //! standard input that is none. Run with `MONGOARK_TEST_TOOLS=DIR` the same tests hold for the real tools.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

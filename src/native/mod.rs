@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 /// Dump a MongoDB deployment into an encrypted archive, and bring it back whole
 #[derive(Debug, Parser)]
-#[command(name = "mongoark", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "mongoark", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     output: OutputArgs,
@@ -26,8 +26,10 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 everything was carried over; 1 failed; 2 wrong usage; 3 finished, but the report \
-                          names what was not carried over; 130 interrupted.";
+const AFTER_HELP: &str = "Exit codes: 0 everything was carried over; 1 failed; 2 wrong usage; 3 finished, but the report \
+                          names what was not carried over; 130 interrupted.\n\n\
+                          'mongoark mongodump', 'mongoark mongorestore' and 'mongoark bsondump' do what the tools of \
+                          these names do, as do links of these names; each has its own --help.";
 
 /// What is said, and how.
 #[derive(Args, Clone, Debug)]

@@ -2,6 +2,7 @@
 //! The driver reads the string itself once more. Nothing is looked up in the DNS here.
 
 use super::go_text::quoted;
+use super::uri_options::{is_known, is_value_of};
 
 /// Why a connection string cannot be read. The words are those of the tools, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,64 +63,6 @@ pub struct ConnectionString {
     /// Names in small letters, and values, in their order.
     options: Vec<(String, String)>,
 }
-
-const NUMBERS: [&str; 16] = [
-    "connecttimeoutms",
-    "heartbeatintervalms",
-    "heartbeatfrequencyms",
-    "localthresholdms",
-    "maxidletimems",
-    "maxpoolsize",
-    "minpoolsize",
-    "maxconnecting",
-    "maxstaleness",
-    "maxstalenessseconds",
-    "maxadaptiveretries",
-    "serverselectiontimeoutms",
-    "sockettimeoutms",
-    "srvmaxhosts",
-    "timeoutms",
-    // Here we know more than the tools, which warn of it and wait without end.
-    "wtimeoutms",
-];
-const SWITCHES: [&str; 10] = [
-    "journal",
-    "loadbalanced",
-    "retrywrites",
-    "retryreads",
-    "enableoverloadretargeting",
-    "ssl",
-    "tls",
-    "sslinsecure",
-    "tlsinsecure",
-    "tlsdisableocspendpointcheck",
-];
-const TEXTS: [&str; 24] = [
-    "appname",
-    "authmechanism",
-    "authmechanismproperties",
-    "authsource",
-    "compressors",
-    "connect",
-    "directconnection",
-    "readconcernlevel",
-    "readpreference",
-    "readpreferencetags",
-    "replicaset",
-    "servermonitoringmode",
-    "srvservicename",
-    "sslclientcertificatekeyfile",
-    "tlscertificatekeyfile",
-    "sslclientcertificatekeypassword",
-    "tlscertificatekeyfilepassword",
-    "tlscertificatefile",
-    "tlsprivatekeyfile",
-    "sslcertificateauthorityfile",
-    "tlscafile",
-    "w",
-    "zlibcompressionlevel",
-    "zstdcompressionlevel",
-];
 
 impl ConnectionString {
     /// Takes a connection string apart.
@@ -261,20 +204,8 @@ impl ConnectionString {
 
     /// What is said about options that nobody knows.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let known = |name: &str| NUMBERS.contains(&name) || SWITCHES.contains(&name) || TEXTS.contains(&name);
-        let unknown = self.options.iter().filter(move |(name, _)| !known(name));
+        let unknown = self.options.iter().filter(|(name, _)| !is_known(name));
         unknown.map(|(name, _)| format!("WARNING: ignoring unsupported URI parameter {}", quoted(name)))
-    }
-}
-
-/// Whether an option, its name in small letters, can have this value.
-fn is_value_of(name: &str, value: &str) -> bool {
-    if NUMBERS.contains(&name) {
-        value.parse::<u64>().is_ok()
-    } else if SWITCHES.contains(&name) {
-        value == "true" || value == "false"
-    } else {
-        name != "w" || value.parse::<i64>().is_ok_and(|members| members >= 0) || value.parse::<i64>().is_err()
     }
 }
 

@@ -20,6 +20,7 @@ mod settle;
 mod signals;
 mod stdio;
 mod tool;
+mod uri_options;
 
 pub use tool::Tool;
 

@@ -68,11 +68,8 @@ pub fn parse(groups: &[&Group], arguments: &[String], typed: &mut Typed) -> Resu
 
 /// `-x..` or `--x..`
 fn is_flag(argument: &str) -> bool {
-    match argument.as_bytes() {
-        [b'-', b'-', next, ..] => *next != b'-',
-        [b'-', next, ..] => *next != b'-',
-        _ => false,
-    }
+    let name = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+    name.is_some_and(|name| !name.is_empty() && !name.starts_with('-'))
 }
 
 struct Parser<'a> {
@@ -188,7 +185,7 @@ fn invalid(flag: Flag, reason: String) -> FlagError {
     FlagError::Value { flag: flag.names(), expected, reason }
 }
 
-/// The level after one more `--verbose`: `` adds one, `3` adds three, `vv` (of `-vvv`) adds three, `v=3` sets it.
+/// The level after one more `--verbose`: no value adds one, `3` adds three, `vv` (of `-vvv`) adds three, `v=3` sets it.
 fn raised(level: i64, value: &str) -> Option<i64> {
     if let Ok(more) = value.parse::<i64>() {
         return Some(level.saturating_add(more));

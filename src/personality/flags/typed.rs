@@ -18,6 +18,7 @@ pub struct Typed {
 
 /// Help, verbosity and what concerns the program itself.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct GeneralArgs {
     pub help: bool,
     pub version: bool,
@@ -47,6 +48,7 @@ pub struct ConnectionArgs {
 
 /// TLS.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct TlsArgs {
     pub ssl: bool,
     pub ca_file: String,
@@ -80,6 +82,7 @@ pub struct NamespaceArgs {
 
 /// Flags of `mongodump` alone.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct DumpArgs {
     pub query: String,
     pub query_file: String,
@@ -99,6 +102,7 @@ pub struct DumpArgs {
 
 /// Flags of `mongorestore` alone.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct RestoreArgs {
     pub exclude_collection: Vec<String>,
     pub exclude_prefix: Vec<String>,
