@@ -18,6 +18,7 @@ use std::path::PathBuf;
 const MONGODUMP_VERSION: &str = "100.18.0";
 
 /// Flags of `mongoark convert`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args, Debug)]
 pub struct ConvertArgs {
     /// What to make [default: archive of a dump; mongodump of an archive, mongodump-archive where OUTPUT is -]

@@ -125,14 +125,13 @@ impl Copying {
         let mut out = Filling { archive: &self.archive, kind, stream, open: None };
         let mut counts = Counts::default();
         loop {
-            let next = match from.next().now_or_never() {
-                Some(next) => next?,
-                None => {
-                    // No chunk is held while the dump is waited for: in an archive many collections are under way, and
-                    // their chunks together would take all the memory that the one which comes next needs.
-                    out.send()?;
-                    from.next().await?
-                }
+            let next = if let Some(next) = from.next().now_or_never() {
+                next?
+            } else {
+                // No chunk is held while the dump is waited for: in an archive many collections are under way, and
+                // their chunks together would take all the memory that the one which comes next needs.
+                out.send()?;
+                from.next().await?
             };
             let Some(batch) = next else { break };
             out.take(&batch).await?;
