@@ -8,6 +8,7 @@ use bson::{Document, doc, rawdoc};
 use mongoark_test_support::compare;
 use mongoark_test_support::golden::{self, Golden, Options};
 use mongoark_test_support::{Binary, ReplicaSet, connect, corpus, fresh_database_name, shared, wipe};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,6 +140,44 @@ fn an_archive_of_mongodump_comes_back_with_all_it_holds() {
         expect_same_files(&desk.path("folder"), &desk.path("folder.again"));
         assert_eq!(desk.path("folder/oplog.bson").exists(), golden.has_oplog());
     }
+}
+
+#[test]
+fn the_folder_of_one_database_is_understood_with_its_accounts() {
+    let desk = Desk::new();
+    let (golden, dump) = desk.golden("directory");
+    // As `mongodump --db accounts --dumpDbUsersAndRoles` leaves it.
+    let one = desk.path("one");
+    fs::create_dir(&one).unwrap();
+    fs::rename(dump.join("accounts"), one.join("accounts")).unwrap();
+    fs::rename(dump.join("prelude.json"), one.join("accounts/prelude.json")).unwrap();
+    for what in ["users", "roles", "version"] {
+        let (from, to) = (format!("admin/system.{what}.bson"), format!("$admin.system.{what}.bson"));
+        fs::rename(dump.join(from), one.join("accounts").join(to)).unwrap();
+    }
+    let mut listings = Vec::new();
+    for (input, output) in [("@one", "@first"), ("@one/accounts", "@second")] {
+        desk.run("convert", &[input, output]).expect(0);
+        let listing: Value =
+            serde_json::from_str(&desk.run("ls", &["--json", output]).expect(0).text()).unwrap();
+        assert_eq!(listing["deployment"]["serverVersion"], golden.server);
+        assert_eq!(listing["deployment"]["dumpTool"], "100.18.0");
+        listings.push(listing["namespaces"].clone());
+    }
+    assert_eq!(listings[0], listings[1]);
+    let shown = |entry: &Value| {
+        let text = |key: &str| entry[key].as_str().unwrap().to_owned();
+        (text("db"), text("collection"), text("type"), entry["documents"].as_u64().unwrap() > 0)
+    };
+    let found: Vec<_> = listings[0].as_array().unwrap().iter().map(shown).collect();
+    let entry = |db: &str, collection: &str, kind: &str| (db.into(), collection.into(), kind.into(), true);
+    let expected = [
+        entry("accounts", "items", "collection"),
+        entry("accounts", "system.js", "collection"),
+        entry("admin", "system.roles", "roles"),
+        entry("admin", "system.users", "users"),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
