@@ -72,7 +72,7 @@ fn is_idle(archive: &[u8], place: usize) -> bool {
     const IDLE: &[u8] = b"\x08EOF\0\0\x12CRC\0\0\0\0\0\0\0\0\0";
     let first = place.saturating_sub(IDLE.len());
     let start = archive[first..=place].windows(11).position(|bytes| bytes == &IDLE[..11]);
-    start.is_some_and(|start| (11..IDLE.len()).contains(&(place - first - start)))
+    start.is_some_and(|start| (11..19).contains(&(place - first - start)))
 }
 
 /// Places all over a file, and more of them at both ends.
