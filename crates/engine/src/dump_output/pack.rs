@@ -14,7 +14,7 @@ pub(super) struct PackJob {
 pub(super) struct Packed {
     pub(super) bytes: mongoark_dump_format::Result<Vec<u8>>,
     /// Held until the part is written.
-    pub(super) _share: Option<Share>,
+    pub(super) share: Option<Share>,
 }
 
 /// The pool that compresses.
@@ -27,10 +27,13 @@ pub(super) fn start(threads: usize, buffers: &Buffers) -> Packer {
     Pool::start(threads, move || {
         let (mut compressor, buffers) = (Compressor::new(), buffers.clone());
         move |job: PackJob| {
-            let mut out = buffers.take();
+            // What has no share is small, and takes no part in the buffers' round.
+            let mut out = if job.share.is_some() { buffers.take() } else { Vec::new() };
             let packed = compressor.member(&job.bytes, &mut out);
-            buffers.give(job.bytes);
-            Packed { bytes: packed.map(|()| out), _share: job.share }
+            if job.share.is_some() {
+                buffers.give(job.bytes);
+            }
+            Packed { bytes: packed.map(|()| out), share: job.share }
         }
     })
 }
