@@ -3,6 +3,7 @@
 //! The whole program: arguments, a command, an exit code. Commands stand in [`native`], one file
 //! each; what a person sees of them stands in [`terminal`]. [`personality`] is what it does under the names of others.
 
+mod allocator;
 mod chain;
 mod exit;
 mod native;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::keep_large_blocks();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some((tool, place)) = tool(&arguments) {
         return block_on(personality::run(tool, arguments.split_off(place + 1)));

@@ -118,7 +118,9 @@ pub(crate) struct OpenChunk {
 
 impl OpenChunk {
     /// An empty chunk with its share of the budget.
-    pub(crate) fn new(bytes: Vec<u8>, share: Share) -> Self {
+    pub(crate) fn new(mut bytes: Vec<u8>, share: Share) -> Self {
+        // Doubled as it fills up, a buffer would take nearly twice its share.
+        bytes.reserve_exact(CHUNK_BYTES);
         Self { bytes, documents: 0, share }
     }
 

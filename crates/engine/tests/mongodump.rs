@@ -123,7 +123,7 @@ fn in_folder(root: &Path) -> Contents {
                 continue;
             };
             let collection = names::collection_of(stem).unwrap().unwrap_or_else(|| {
-                let gz = if name.ends_with(".gz") { ".gz" } else { "" };
+                let gz = name.strip_suffix(".gz").map_or("", |_| ".gz");
                 let metadata = plain(&db.path().join(format!("{stem}.metadata.json{gz}")));
                 Metadata::parse(&metadata).unwrap().collection_name.unwrap()
             });
@@ -154,7 +154,9 @@ fn in_archive(bytes: &[u8]) -> Contents {
 }
 
 fn sorted(mut contents: Contents) -> Contents {
-    contents.values_mut().for_each(|documents| documents.sort());
+    for documents in contents.values_mut() {
+        documents.sort();
+    }
     contents
 }
 

@@ -132,7 +132,7 @@ impl DumpOutput {
     /// The first that could not be written, by its name.
     pub async fn finish(&self) -> Result<u64> {
         let last = self.dispatch().finish();
-        crate::error::cause_of(last, self.close().await).map(|(_, written)| written)
+        crate::error::cause_of(last, self.close().await).map(|((), written)| written)
     }
 
     /// Waits until everything that was sent is written. The dump is not whole.

@@ -14,7 +14,7 @@ pub(super) struct PackJob {
 pub(super) struct Packed {
     pub(super) bytes: mongoark_dump_format::Result<Vec<u8>>,
     /// Held until the part is written.
-    pub(super) share: Option<Share>,
+    pub(super) _share: Option<Share>,
 }
 
 /// The pool that compresses.
@@ -25,15 +25,15 @@ pub(super) type Packing = oneshot::Receiver<Packed>;
 pub(super) fn start(threads: usize, buffers: &Buffers) -> Packer {
     let buffers = buffers.clone();
     Pool::start(threads, move || {
-        let (mut compressor, buffers) = (Compressor::new(), buffers.clone());
+        let (mut compressor, mut scratch, buffers) = (Compressor::new(), Vec::new(), buffers.clone());
         move |job: PackJob| {
-            // What has no share is small, and takes no part in the buffers' round.
-            let mut out = if job.share.is_some() { buffers.take() } else { Vec::new() };
-            let packed = compressor.member(&job.bytes, &mut out);
+            scratch.clear();
+            // What waits to be written takes no more than its length.
+            let packed = compressor.member(&job.bytes, &mut scratch).map(|()| scratch.as_slice().to_vec());
             if job.share.is_some() {
                 buffers.give(job.bytes);
             }
-            Packed { bytes: packed.map(|()| out), share: job.share }
+            Packed { bytes: packed, _share: job.share }
         }
     })
 }

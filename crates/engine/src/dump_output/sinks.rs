@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 enum Out {
     File(File),
@@ -32,9 +32,9 @@ impl Sinks {
     }
 
     /// Creates a file in place of one of that name.
-    pub(super) fn create(&mut self, file: usize, path: PathBuf) -> Result<()> {
+    pub(super) fn create(&mut self, file: usize, path: &Path) -> Result<()> {
         let name = path.display().to_string();
-        let out = create(&path).map_err(|source| Error::Write { what: name.clone(), source })?;
+        let out = create(path).map_err(|source| Error::Write { what: name.clone(), source })?;
         self.open.insert(file, Sink { out: Out::File(out), name });
         Ok(())
     }

@@ -47,14 +47,6 @@ pub(super) fn start(sinks: Sinks, buffers: &Buffers, monitor: &Monitor) -> (Queu
     (queue, writing)
 }
 
-/// Only what was taken goes back, with its share: buffers of other makers would pile up among the kept ones, and
-/// each of them grow to a chunk.
-fn give_back(buffers: &Buffers, bytes: Vec<u8>, share: Option<&Share>) {
-    if share.is_some() {
-        buffers.give(bytes);
-    }
-}
-
 /// Takes slots until the queue is closed and empty.
 fn write_all(
     sinks: &mut Sinks,
@@ -65,16 +57,17 @@ fn write_all(
     while let Ok(slot) = slots.recv_blocking() {
         let before = sinks.written();
         match slot {
-            Slot::Open { file, path } => sinks.create(file, path)?,
+            Slot::Open { file, path } => sinks.create(file, &path)?,
             Slot::Plain { file, bytes, share } => {
                 sinks.append(file, &bytes)?;
-                give_back(buffers, bytes, share.as_ref());
+                if share.is_some() {
+                    buffers.give(bytes);
+                }
             }
             Slot::Packed { file, packing } => {
                 let packed = packing.blocking_recv().map_err(|_| Error::PipelineClosed("the compression"))?;
                 let bytes = packed.bytes.map_err(|source| sinks.not_packed(file, source))?;
                 sinks.append(file, &bytes)?;
-                give_back(buffers, bytes, packed.share.as_ref());
             }
             Slot::Empty { file } => sinks.empty(file)?,
             Slot::Close { file } => sinks.close(file)?,

@@ -36,6 +36,7 @@ use wanted::Wanted;
 /// What to dump, and how. The flags' own checks (a query needs a collection, `--oplog` no database, ..) are the
 /// caller's.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own, as the user typed it")]
 pub struct Options {
     /// Only this database.
     pub db: Option<String>,

@@ -97,7 +97,7 @@ impl Capture {
             context.abort.request();
         }
         let followed = self.following.await.unwrap_or(Err(Error::PipelineClosed("the oplog's reader")));
-        let (_, followed) = crate::error::cause_of(reached, followed)?;
+        let ((), followed) = crate::error::cause_of(reached, followed)?;
         check_rollback(&oplog::position(&context.source).await?, &self.beginning)?;
         check_start(&context.source, self.beginning.start.first).await?;
         context.monitor.step("writing captured oplog to ``");

@@ -10,6 +10,7 @@ const PARALLEL_COLLECTIONS: usize = 4;
 
 /// [`Options`] without their output, and with defaults filled in.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own, as the user typed it")]
 pub(super) struct Wanted {
     pub(super) db: Option<String>,
     pub(super) collection: Option<String>,
