@@ -101,13 +101,18 @@ fn is_decimal_zero(value: &[u8]) -> bool {
     !special && bits & ((1 << 113) - 1) == 0
 }
 
+/// A value that is compared as a number, whatever its type.
+fn number(part: &Element<'_>) -> Option<f64> {
+    part.as_f64().or_else(|| part.as_i64_lossless().map(|value| value as f64))
+}
+
 /// Whether two keys have the same fields in the same order with equal values.
 fn are_equal(a: &[u8], b: &[u8]) -> bytes::Result<bool> {
     let (a, b): (Vec<_>, Vec<_>) =
         (Elements::new(a)?.collect::<Result<_, _>>()?, Elements::new(b)?.collect::<Result<_, _>>()?);
     let same = |(a, b): (&Element<'_>, &Element<'_>)| {
         a.key == b.key
-            && match (a.as_f64(), b.as_f64()) {
+            && match (number(a), number(b)) {
                 (Some(a), Some(b)) => (a - b).abs() < EPSILON,
                 _ => a.kind == b.kind && a.value == b.value,
             }
