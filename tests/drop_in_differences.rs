@@ -1,7 +1,6 @@
 //! Where mongodump and mongorestore lose data, hide a failure or show a secret, and this program does not: each
 //! deliberate difference of docs/drop-in.md on a real server. Against the real tools these tests fail.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
