@@ -217,7 +217,7 @@ fn refuse_mechanism(parts: &UriParts) -> Result<()> {
              '--features gssapi-auth', or use another mechanism",
         ),
         "MONGODB-AWS" if !cfg!(feature = "aws-auth") => refuse(
-            "this build has no MONGODB-AWS: build mongoark with '--features aws-auth', or use another mechanism",
+            "this build has no MONGODB-AWS: build mongoark with its default features, or use another mechanism",
         ),
         _ => Ok(()),
     }
