@@ -112,16 +112,18 @@ pub(crate) struct ArchiveInput {
 /// A chunk that is being filled with whole documents.
 pub(crate) struct OpenChunk {
     bytes: Vec<u8>,
+    /// Beyond this the next document begins another.
+    bytes_max: usize,
     documents: u32,
     share: Share,
 }
 
 impl OpenChunk {
     /// An empty chunk with its share of the budget.
-    pub(crate) fn new(mut bytes: Vec<u8>, share: Share) -> Self {
+    pub(crate) fn new(mut bytes: Vec<u8>, bytes_max: usize, share: Share) -> Self {
         // Doubled as it fills up, a buffer would take nearly twice its share.
-        bytes.reserve_exact(CHUNK_BYTES);
-        Self { bytes, documents: 0, share }
+        bytes.reserve_exact(bytes_max);
+        Self { bytes, bytes_max, documents: 0, share }
     }
 
     /// Its documents' bytes, and the share that is to be held as long as they are.
@@ -131,7 +133,7 @@ impl OpenChunk {
 
     /// Whether another document of this length belongs into the next chunk.
     pub(crate) fn is_full_for(&self, length: usize) -> bool {
-        !self.bytes.is_empty() && self.bytes.len() + length > CHUNK_BYTES
+        !self.bytes.is_empty() && self.bytes.len() + length > self.bytes_max
     }
 
     /// Copies a document in: the only copy on its way from the reply to the compressor.
@@ -145,7 +147,7 @@ impl ArchiveInput {
     /// An empty chunk, once the memory budget has room for it.
     pub(crate) async fn open_chunk(&self) -> Result<OpenChunk> {
         let share = self.budget.share(CHUNK_BYTES).await?;
-        Ok(OpenChunk::new(self.buffers.take(), share))
+        Ok(OpenChunk::new(self.buffers.take(), CHUNK_BYTES, share))
     }
 
     /// Gives a chunk of documents its place in the archive and hands it to the pool.
@@ -155,7 +157,7 @@ impl ArchiveInput {
 
     /// The same for documents or oplog entries; a stream holds one of the two.
     pub(crate) fn send_as(&self, kind: ChunkKind, stream: u32, chunk: OpenChunk) -> Result<()> {
-        let OpenChunk { bytes, documents, share } = chunk;
+        let OpenChunk { bytes, documents, share, .. } = chunk;
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = dispatch.sequencer.chunk()?;
         let place = dispatch.streams.entry(stream).or_default();

@@ -2,7 +2,7 @@
 //! several cursors.
 
 use super::plan::{Plan, Planned};
-use crate::archive::ArchiveInput;
+use crate::archive::{ArchiveInput, CHUNK_BYTES};
 use crate::catalog::Change;
 use crate::scan::{self, Filler, Reading, Whereabouts, is_for_the_collection, is_lost_cursor, whereabouts};
 use crate::{Error, Result, Stop};
@@ -200,6 +200,7 @@ async fn documents(
         filter: context.filter.as_deref(),
         stats,
         parts_max: context.jobs,
+        batch_bytes: CHUNK_BYTES,
         raw_data: false,
     };
     let scans = reading.open(&context.monitor).await?;

@@ -17,7 +17,7 @@ mod writer;
 pub use entry::{Entry, data_collection};
 pub use form::{Form, Settings};
 
-use crate::archive::{CHUNK_BYTES, OpenChunk};
+use crate::archive::OpenChunk;
 use crate::pool::{Budget, Buffers};
 use crate::{Error, Result};
 use dispatch::Dispatch;
@@ -27,6 +27,10 @@ use mongoark_monitor::Monitor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use writer::{Slot, Writing};
+
+/// Bytes of documents in a chunk, beyond which the next document begins another: enough for gzip to lose nothing by a
+/// member for each.
+pub const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 
 /// The entrance of a dump that is being written; clones share it. A stream is the place of its entry among those
 /// that the dump began with.
@@ -100,7 +104,7 @@ impl DumpOutput {
     /// An empty chunk, once the memory budget has room for it.
     pub(crate) async fn open_chunk(&self) -> Result<OpenChunk> {
         let share = self.inner.budget.share(CHUNK_BYTES).await?;
-        Ok(OpenChunk::new(self.inner.buffers.take(), share))
+        Ok(OpenChunk::new(self.inner.buffers.take(), CHUNK_BYTES, share))
     }
 
     /// Gives a chunk its place.

@@ -15,8 +15,7 @@ mod wanted;
 
 pub use crate::dump_output::Form;
 
-use crate::archive::CHUNK_BYTES;
-use crate::dump_output::{DumpOutput, Settings};
+use crate::dump_output::{CHUNK_BYTES, DumpOutput, Settings};
 use crate::error::cause_of;
 use crate::pool::cores;
 use crate::quote::quoted;

@@ -6,7 +6,8 @@
 use super::forbidden;
 use super::read::Context;
 use super::spool::Spool;
-use crate::archive::{CHUNK_BYTES, OpenChunk};
+use crate::archive::OpenChunk;
+use crate::dump_output::CHUNK_BYTES;
 use crate::quote::counted;
 use crate::{Error, Result};
 use bson::Timestamp;

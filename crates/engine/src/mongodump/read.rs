@@ -2,7 +2,7 @@
 //! cursors. A cursor that is lost is opened again where it was; a collection that is renamed is followed.
 
 use super::plan::{Part, Plan, Planned, dropped};
-use crate::dump_output::DumpOutput;
+use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
 use crate::scan::{self, Filler, Reading, Whereabouts, is_lost_cursor, whereabouts};
 use crate::{Error, Result, Stop};
@@ -170,6 +170,7 @@ async fn open(context: &Context, planned: &Planned) -> Result<Option<Vec<Scan>>>
             filter: planned.filter.as_deref(),
             stats: planned.stats,
             parts_max: context.parts_max,
+            batch_bytes: CHUNK_BYTES,
             raw_data: planned.raw_data,
         };
         let scans = reading.open(&context.monitor).await?;

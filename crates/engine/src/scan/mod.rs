@@ -12,8 +12,6 @@ use mongoark_deployment::{self as deployment, Batch, CollectionStats, ErrorKind,
 use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::{Item, Monitor};
 
-/// Bytes a reply is asked to hold: a batch fills a chunk.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 /// From this size on a collection is read through several cursors.
 const SPLIT_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes that each of several cursors gets at least.
@@ -31,6 +29,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) stats: CollectionStats,
     /// Cursors at most.
     pub(crate) parts_max: usize,
+    /// Bytes a reply is asked to hold: a batch fills a chunk.
+    pub(crate) batch_bytes: usize,
     /// The buckets of a time series under its own name.
     pub(crate) raw_data: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     /// Opens the cursors that together read every document once.
     pub(crate) async fn open(&self, monitor: &Monitor) -> Result<Vec<Scan>> {
-        let batch_documents = self.stats.documents_in(BATCH_BYTES);
+        let batch_documents = self.stats.documents_in(self.batch_bytes as u64);
         let parts = self.parts();
         if parts > 1 {
             let name = self.namespace;
