@@ -79,7 +79,7 @@ pub struct DumpArgs {
     /// Write an archive that anybody can read
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
     no_encryption: bool,
-    /// Take no oplog; needed to dump through mongos
+    /// Take no oplog: each collection is of another moment then; needed to dump through mongos
     #[arg(long)]
     no_oplog: bool,
     /// Cursors open at once [default: as many as cores, at least 4]
@@ -92,7 +92,8 @@ pub struct DumpArgs {
     file: PathBuf,
 }
 
-fn read_mode(text: &str) -> Result<ReadMode, String> {
+/// A read preference's mode, as flags take it.
+pub fn read_mode(text: &str) -> Result<ReadMode, String> {
     match text {
         "primary" => Ok(ReadMode::Primary),
         "primaryPreferred" => Ok(ReadMode::PrimaryPreferred),
@@ -176,8 +177,12 @@ fn summary(report: &DumpReport, context: &Context) -> String {
         .path
         .as_ref()
         .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let moment = match &report.oplog {
+        Some(oplog) => format!("; all of it as of {}", text::moment(oplog.span.end)),
+        None => String::new(),
+    };
     format!(
-        "{} in {} dumped to {to}: {} became {} in {} ({})",
+        "{} in {} dumped to {to}: {} became {} in {} ({}){moment}",
         text::plural(report.totals.documents, "document"),
         text::plural(report.namespaces as u64, "namespace"),
         text::bytes(report.totals.bytes),
@@ -196,6 +201,13 @@ fn as_json(report: &DumpReport) -> Value {
         "documents": report.totals.documents,
         "bytes": report.totals.bytes,
         "consistency": report.consistency.as_str(),
+        "oplog": report.oplog.map(|oplog| json!({
+            "start": oplog.span.start.to_string(),
+            "consistent": oplog.span.consistent.to_string(),
+            "end": oplog.span.end.to_string(),
+            "entries": oplog.entries.documents,
+            "bytes": oplog.entries.bytes,
+        })),
         "member": { "address": report.member.address, "reason": report.member.reason },
         "changes": report.changes.iter().map(|change| json!({
             "namespace": change.namespace.to_string(), "what": change.what,

@@ -89,13 +89,17 @@ fn head(listing: &Listing) -> Vec<String> {
         lines.push(format!("{topology}, MongoDB {version}{fcv}, read from {member}"));
         lines.push(format!("begun {}", time(deployment.started_ms)));
     }
-    if let Some(oplog) = listing.catalog.oplog {
+    if let Some(oplog) = &listing.catalog.oplog {
         let entries = text::count(oplog.documents);
         lines.push(format!("with the oplog of its time: {entries} entries, {}", text::bytes(oplog.bytes)));
     }
     if let Some(summary) = &listing.summary {
         let (ended, consistency) = (time(summary.finished_ms), summary.consistency.as_str());
         lines.push(format!("ended {ended}, consistency: {consistency}"));
+        if let Some(span) = &summary.span {
+            let (first, last) = (text::moment(span.consistent), text::moment(span.end));
+            lines.push(format!("restores to any moment from {first} to {last}"));
+        }
         lines.extend(summary.failures.iter().map(|failure| format!("not in this archive: {failure}")));
         let changed = |change: &Change| format!("changed meanwhile: {}: {}", change.namespace, change.what);
         lines.extend(summary.changes.iter().map(changed));
@@ -125,6 +129,11 @@ fn as_json(listing: &Listing) -> Value {
         json!({
             "finished": time(summary.finished_ms),
             "consistency": summary.consistency.as_str(),
+            "oplog": summary.span.map(|span| json!({
+                "start": span.start.to_string(),
+                "consistent": span.consistent.to_string(),
+                "end": span.end.to_string(),
+            })),
             "documents": summary.totals.documents,
             "bytes": summary.totals.bytes,
             "failures": summary.failures,
@@ -147,8 +156,11 @@ fn as_json(listing: &Listing) -> Value {
             "indexes": entry.metadata.indexes.iter().map(|index| index.get_str("name").unwrap_or_default()).collect::<Vec<_>>(),
         })
     });
-    let oplog =
-        listing.catalog.oplog.map(|oplog| json!({ "entries": oplog.documents, "bytes": oplog.bytes }));
+    let oplog = listing
+        .catalog
+        .oplog
+        .as_ref()
+        .map(|oplog| json!({ "entries": oplog.documents, "bytes": oplog.bytes }));
     let namespaces: Vec<Value> = namespaces.collect();
     json!({ "deployment": deployment, "summary": summary, "oplog": oplog, "namespaces": namespaces })
 }

@@ -8,6 +8,7 @@ mod dump;
 mod generate;
 mod key;
 mod ls;
+mod oplog;
 mod restore;
 mod verify;
 
@@ -62,6 +63,9 @@ enum Command {
     Cat(cat::CatArgs),
     /// Make an archive of a dump of mongodump, or a dump of an archive; needs no server
     Convert(convert::ConvertArgs),
+    /// Capture a replica set's oplog without end, to restore to any second
+    #[command(subcommand)]
+    Oplog(oplog::OplogCommand),
     /// Make key files and change an archive's secrets
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -85,6 +89,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Ls(args) => ls::run(&args, &context).await,
         Command::Cat(args) => cat::run(args, &context).await,
         Command::Convert(args) => convert::run(args, &context).await,
+        Command::Oplog(command) => oplog::run(command, &context).await,
         Command::Key(command) => key::run(command, &context),
         Command::Bench(args) => bench::run(args, &context).await,
         Command::Completions(args) => generate::completions(&args, &context),

@@ -2,6 +2,7 @@
 
 use super::context::{Context, open};
 use super::dump::{SelectArgs, UriArgs};
+use super::oplog::slice_secrets;
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
@@ -9,7 +10,9 @@ use clap::Args;
 use mongoark_engine::Result;
 use mongoark_engine::deployment::{Target, TargetOptions, WriteConcern};
 use mongoark_engine::rename::Rename;
-use mongoark_engine::restore::{self, Existing, RestoreOptions, RestoreReport};
+use mongoark_engine::restore::{self, Existing, RestoreOptions, RestoreReport, Until};
+use mongoark_engine::slices::SlicePlan;
+use mongoark_model::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -26,6 +29,15 @@ pub struct RestoreArgs {
     /// What to do about a collection that exists: fail (before anything is written), merge or drop
     #[arg(long, default_value = "fail", value_name = "WHAT")]
     existing: Existing,
+    /// Up to when: latest, an RFC 3339 time (everything before it), or SECONDS:ORDINAL of an oplog entry (with it)
+    #[arg(long, default_value = "latest", value_name = "TIME", value_parser = until, help_heading = "Point in time")]
+    to: Until,
+    /// Go on with the slices that 'mongoark oplog capture' wrote to this folder
+    #[arg(long, value_name = "DIR", help_heading = "Point in time")]
+    oplog_dir: Option<PathBuf>,
+    /// Do not replay the archive's oplog: each collection is of another moment then
+    #[arg(long, conflicts_with = "oplog_dir", help_heading = "Point in time")]
+    no_oplog: bool,
     /// What each write must reach: majority, a number of members, or a name; always journaled
     /// [default: the connection string's, else majority]
     #[arg(long, value_name = "W")]
@@ -50,9 +62,13 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
         Err(error) => return context.end("restore", Err(error)),
     };
     context.warn_of(&archive, &args.file);
+    let slices = match slices(&args, context).await {
+        Ok(slices) => slices,
+        Err(error) => return context.end("restore", Err(error)),
+    };
     let dry_run = args.dry_run;
     let display = context.progress.show(context.monitor.clone());
-    let outcome = restore(args, archive, context).await;
+    let outcome = restore(args, archive, slices, context).await;
     display.finish();
     if let Ok(report) = &outcome
         && !dry_run
@@ -65,6 +81,7 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
 async fn restore(
     args: RestoreArgs,
     archive: mongoark_engine::reading::Archive,
+    slices: Option<SlicePlan>,
     context: &Context,
 ) -> Result<RestoreReport> {
     let target_options = TargetOptions { write_concern: args.write_concern };
@@ -73,10 +90,41 @@ async fn restore(
         selection: args.select.selection(),
         renames: args.rename,
         existing: args.existing,
+        no_oplog: args.no_oplog,
+        until: args.to,
+        slices,
         dry_run: args.dry_run,
         jobs: args.jobs.map_or_else(restore::default_jobs, usize::from),
     };
     restore::restore(&target, archive, &options, &context.monitor, &context.stop).await
+}
+
+/// The slices that the flags name; the secret that opens the archive opens them too.
+async fn slices(args: &RestoreArgs, context: &Context) -> Result<Option<SlicePlan>> {
+    let Some(dir) = &args.oplog_dir else { return Ok(None) };
+    let secrets = slice_secrets(dir, &args.secrets)?;
+    SlicePlan::read(dir, secrets, &context.stop).await.map(Some)
+}
+
+/// A time as `--to` takes it.
+fn until(text: &str) -> Result<Until, String> {
+    if text == "latest" {
+        return Ok(Until::Latest);
+    }
+    if let Some((seconds, ordinal)) = text.split_once(':')
+        && let (Ok(seconds), Ok(ordinal)) = (seconds.parse(), ordinal.parse())
+    {
+        return Ok(Until::Entry(Timestamp::new(seconds, ordinal)));
+    }
+    let time: jiff::Timestamp = text.parse().map_err(|_| {
+        format!("'{text}' is none of latest, an RFC 3339 time (2026-11-28T10:00:00Z), or SECONDS:ORDINAL")
+    })?;
+    if time.subsec_nanosecond() != 0 {
+        return Err("an oplog tells times by the second: give one without a fraction".to_owned());
+    }
+    u32::try_from(time.as_second())
+        .map(Until::Second)
+        .map_err(|_| format!("{text} is before 1970 or after 2106"))
 }
 
 fn summary(report: &RestoreReport, context: &Context) -> String {
@@ -88,8 +136,16 @@ fn summary(report: &RestoreReport, context: &Context) -> String {
     } else {
         String::new()
     };
+    let oplog = match &report.replayed {
+        Some(replayed) => {
+            let up_to =
+                replayed.last.map(|last| format!(" up to {}", text::moment(last))).unwrap_or_default();
+            format!(", {} replayed{up_to}", text::entries(replayed.applied))
+        }
+        None => String::new(),
+    };
     format!(
-        "{} restored, {} failed{there}; {} and {} in {} ({})",
+        "{} restored, {} failed{there}{oplog}; {} and {} in {} ({})",
         text::plural(sum(|ns| ns.inserted), "document"),
         text::count(sum(|ns| ns.failed)),
         text::plural(report.namespaces.len() as u64, "namespace"),
@@ -103,6 +159,12 @@ fn as_json(report: &RestoreReport) -> Value {
     json!({
         "documents": report.read.documents,
         "bytes": report.read.bytes,
+        "oplog": report.replayed.as_ref().map(|replayed| json!({
+            "applied": replayed.applied,
+            "skipped": replayed.skipped,
+            "unfinished": replayed.unfinished,
+            "last": replayed.last.map(|last| last.to_string()),
+        })),
         "namespaces": report.namespaces.iter().map(|ns| json!({
             "from": ns.from.to_string(), "to": ns.to.to_string(), "type": ns.kind.as_str(),
             "inserted": ns.inserted, "identical": ns.identical, "failed": ns.failed, "indexes": ns.indexes,

@@ -18,6 +18,18 @@ pub fn bytes(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
+/// A time in the oplog: `2026-11-28T10:00:00Z (1795860000:3)`, the second and what `--to` takes.
+pub fn moment(time: mongoark_model::Timestamp) -> String {
+    let second = jiff::Timestamp::from_second(i64::from(time.seconds));
+    let second = second.map_or_else(|_| "?".to_owned(), |second| second.strftime("%FT%TZ").to_string());
+    format!("{second} ({time})")
+}
+
+/// A number of oplog entries: `1 oplog entry`, `1,234 oplog entries`.
+pub fn entries(entries: u64) -> String {
+    format!("{} oplog {}", count(entries), if entries == 1 { "entry" } else { "entries" })
+}
+
 /// A count with separators: `1,234,567`.
 pub fn count(count: u64) -> String {
     let digits = count.to_string();

@@ -42,6 +42,11 @@ impl Target {
         Ok(merge)
     }
 
+    /// The `_id`s of the target's users or roles.
+    pub async fn account_names(&self, kind: CollectionKind) -> Result<Vec<String>> {
+        Ok(self.accounts(kind, &[]).await?.into_keys().collect())
+    }
+
     /// The target's users or roles by their `_id`.
     async fn accounts(&self, kind: CollectionKind, wanted: &[Vec<u8>]) -> Result<HashMap<String, There>> {
         let collection = if kind == CollectionKind::Users { "system.users" } else { "system.roles" };

@@ -2,7 +2,7 @@
 //! commands that `applyOps` does not know or would do harm with.
 
 use crate::command::write_concern_error;
-use crate::error::{Error, Result, While};
+use crate::error::{Error, ErrorKind, Result, While};
 use crate::patience::Patience;
 use crate::settle;
 use crate::target::{Target, raw};
@@ -19,10 +19,9 @@ const WRITE_CONFLICT: i32 = 112;
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct ApplyFailure {
-    /// So many, from the first on, were applied.
-    pub applied: usize,
-    /// The server had to do with so many, from the first on; those behind them it did not look at.
-    pub tried: usize,
+    /// Whether each was applied that the server had to do with, from the first on; those behind them it did not
+    /// look at.
+    pub applied: Vec<bool>,
     /// Why the first one that was not applied was not.
     #[source]
     pub error: Error,
@@ -40,7 +39,7 @@ impl Target {
         operations: &[O],
         always_upsert: bool,
     ) -> Result<(), Box<ApplyFailure>> {
-        let failed = |error| Box::new(ApplyFailure { applied: 0, tried: 0, error });
+        let failed = |error| Box::new(ApplyFailure { applied: Vec::new(), error });
         let mut command = self.apply_command(operations, always_upsert).map_err(failed)?;
         let mut patience = Patience::default();
         loop {
@@ -60,15 +59,41 @@ impl Target {
         }
     }
 
+    /// Whether the user may replay an oplog on a database, found out without writing: the operations are about a
+    /// collection that does not exist.
+    pub async fn check_may_replay(&self, db: &str) -> Result<()> {
+        let namespace = format!("{db}.mongoark.is.not.here");
+        let operation = |op: &str| {
+            let mut operation = Builder::new();
+            operation.str("op", op).str("ns", &namespace).nested("o", |o| _ = o.i32("_id", 1));
+            if op == "u" {
+                operation.nested("o2", |o2| _ = o2.i32("_id", 1));
+            }
+            operation.finish()
+        };
+        let failure = match self.apply_ops(&["d", "u", "i"].map(operation), false).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure.error,
+        };
+        if failure.kind() != ErrorKind::Unauthorized {
+            // Whatever else the server has to say, it says of the real entries too.
+            return Ok(());
+        }
+        let message = "the user may not replay the archive's oplog (applyOps): give it a role with anyAction on \
+                       anyResource for the time of the restore, as mongorestore --oplogReplay needs too, or restore \
+                       with --no-oplog, each collection as of another moment";
+        Err(Error::new(ErrorKind::Unauthorized, format!("restore {db}"), message))
+    }
+
     async fn send_operations(&self, command: &RawDocumentBuf) -> Result<(), Box<ApplyFailure>> {
         const ACTION: &str = "apply oplog entries";
         let sent = self.client.database("admin").run_raw_command(command.clone()).await;
         match sent.while_doing(|| ACTION.to_owned()) {
             Ok(reply) => write_concern_error(&reply, ACTION)
-                .map_err(|error| Box::new(ApplyFailure { applied: 0, tried: 0, error })),
+                .map_err(|error| Box::new(ApplyFailure { applied: Vec::new(), error })),
             Err(error) => {
-                let (applied, tried) = error.response().map(results).unwrap_or_default();
-                Err(Box::new(ApplyFailure { applied, tried, error }))
+                let applied = error.response().map(results).unwrap_or_default();
+                Err(Box::new(ApplyFailure { applied, error }))
             }
         }
     }
@@ -118,13 +143,11 @@ impl Target {
     }
 }
 
-/// How many operations the server applied before the first that failed, and how many it tried.
-fn results(reply: &[u8]) -> (usize, usize) {
+/// Which operations the server applied, of those that it tried.
+fn results(reply: &[u8]) -> Vec<bool> {
     let results = bytes::get(reply, "results").ok().flatten().and_then(|results| results.as_array());
-    let Some(Ok(results)) = results.map(Elements::new) else { return (0, 0) };
-    let results: Vec<bool> = results.map_while(|result| result.ok()?.as_bool()).collect();
-    let applied = results.iter().take_while(|applied| **applied).count();
-    (applied, results.len())
+    let Some(Ok(results)) = results.map(Elements::new) else { return Vec::new() };
+    results.map_while(|result| result.ok()?.as_bool()).collect()
 }
 
 #[cfg(test)]
@@ -133,16 +156,12 @@ mod tests {
     use bson::rawdoc;
 
     #[test]
-    fn the_first_failure_is_found_in_a_reply() {
+    fn what_failed_is_found_in_a_reply() {
         let reply = |results| rawdoc! { "applied": 3, "code": 26, "results": results, "ok": 0.0 };
-        for (list, expected) in [
-            (list_of(&[true, true, false]), (2, 3)),
-            (list_of(&[false, false]), (0, 2)),
-            (list_of(&[true, false, true]), (1, 3)),
-        ] {
-            assert_eq!(results(reply(list).as_bytes()), expected);
+        for list in [&[true, true, false][..], &[false, false], &[true, false, true]] {
+            assert_eq!(results(reply(list_of(list)).as_bytes()), list);
         }
-        assert_eq!(results(rawdoc! { "ok": 0.0 }.as_bytes()), (0, 0));
+        assert_eq!(results(rawdoc! { "ok": 0.0 }.as_bytes()), [false; 0]);
     }
 
     fn list_of(results: &[bool]) -> bson::RawArrayBuf {

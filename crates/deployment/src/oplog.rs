@@ -36,6 +36,8 @@ pub struct Start {
     /// The first entry that is needed: the last one there was, or the beginning of the oldest
     /// transaction that was open then.
     pub first: Timestamp,
+    /// The term of that entry.
+    pub term: i64,
     /// The last entry after the open transactions were asked for. The effect of everything up to here is in what
     /// cursors opened from now on read.
     pub seen: Timestamp,
@@ -65,30 +67,81 @@ pub async fn position(source: &Source) -> Result<Position> {
 }
 
 /// Where a dump that begins now has to start. To be asked before the first cursor is opened.
+///
+/// It begins at what a majority has: a primary writes entries side by side, and behind the newest one there may be
+/// older ones that are not there yet. In what a majority has there are no such holes.
 pub async fn start(source: &Source) -> Result<Start> {
     has_oplog(source)?;
-    let before = last(source).await?;
+    let before = last_of_majority(source).await?;
     let open = oldest_transaction(source).await?;
     let seen = last(source).await?;
-    Ok(Start { first: open.map_or(before, |open| open.min(before)), seen })
+    let first = open.map_or(before, |open| open.min(before));
+    let gone =
+        || Error::new(ErrorKind::Unsupported, "read the oplog", "its first entry that is needed is gone");
+    let term = term_of(source, first).await?.ok_or_else(gone)?;
+    Ok(Start { first, term, seen })
+}
+
+/// The term of the entry of this time; nothing where there is no such entry. Time and term together name one entry,
+/// whatever was rolled back or synced anew.
+pub async fn term_of(source: &Source, time: Timestamp) -> Result<Option<i64>> {
+    has_oplog(source)?;
+    let action = "look for an entry of the oplog";
+    let command = rawdoc! {
+        "find": COLLECTION,
+        "filter": { "ts": time },
+        "projection": { "t": 1 },
+        "limit": 1,
+        "singleBatch": true,
+    };
+    let Some(entry) = first_of(source, "local", command, action).await? else { return Ok(None) };
+    entry.get_i64("t").map(Some).map_err(|error| Error::reply(action, error.to_string()))
+}
+
+/// The time of the newest entry that a majority has.
+async fn last_of_majority(source: &Source) -> Result<Timestamp> {
+    const MAJORITY_NOT_ENABLED: i32 = 148;
+    match end_of_oplog(source, -1, Level::Majority).await {
+        // Servers of 4.4 can be run without it.
+        Err(error) if error.is_code(MAJORITY_NOT_ENABLED) => last(source).await,
+        found => found,
+    }
 }
 
 /// The time of the oldest entry that is still there.
 pub async fn oldest(source: &Source) -> Result<Timestamp> {
     has_oplog(source)?;
-    end_of_oplog(source, 1).await
+    end_of_oplog(source, 1, Level::Local).await
 }
 
 /// The time of the newest entry.
 pub async fn last(source: &Source) -> Result<Timestamp> {
     has_oplog(source)?;
-    end_of_oplog(source, -1).await
+    end_of_oplog(source, -1, Level::Local).await
 }
 
 /// Whether the cursor lost its place because the oplog rolled over it.
 pub fn is_rolled_over(error: &Error) -> bool {
     const CAPPED_POSITION_LOST: i32 = 136;
     error.is_code(CAPPED_POSITION_LOST)
+}
+
+/// Which entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What the member has.
+    Local,
+    /// What it knows to be on a majority, and so can never be rolled back.
+    Majority,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Majority => "majority",
+        }
+    }
 }
 
 /// A cursor that follows the oplog, and waits at its end for what comes.
@@ -98,7 +151,7 @@ pub struct Tail {
 
 impl Tail {
     /// Follows the oplog from its first entry at or after `from`.
-    pub async fn open(source: &Source, from: Timestamp) -> Result<Self> {
+    pub async fn open(source: &Source, from: Timestamp, level: Level) -> Result<Self> {
         has_oplog(source)?;
         let command = rawdoc! {
             "find": COLLECTION,
@@ -106,6 +159,7 @@ impl Tail {
             "tailable": true,
             "awaitData": true,
             "noCursorTimeout": true,
+            "readConcern": { "level": level.as_str() },
         };
         let database = source.client.database("local");
         let cursor = database
@@ -139,13 +193,14 @@ fn has_oplog(source: &Source) -> Result<()> {
 }
 
 /// The time of the first entry in natural order, or with -1 of the last.
-async fn end_of_oplog(source: &Source, direction: i32) -> Result<Timestamp> {
+async fn end_of_oplog(source: &Source, direction: i32, level: Level) -> Result<Timestamp> {
     let command = rawdoc! {
         "find": COLLECTION,
         "sort": { "$natural": direction },
         "projection": { "ts": 1 },
         "limit": 1,
         "singleBatch": true,
+        "readConcern": { "level": level.as_str() },
     };
     let action = if direction < 0 { "read the newest oplog entry" } else { "read the oldest oplog entry" };
     let entry = first_of(source, "local", command, action).await?;

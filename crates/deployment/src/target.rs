@@ -10,7 +10,7 @@ use crate::source;
 use crate::uri::ConnectionString;
 use crate::write_concern::{Acknowledgment, UNACKNOWLEDGED, WriteConcern};
 use bson::RawDocumentBuf;
-use mongoark_bson_bytes::Builder;
+use mongoark_bson_bytes::{Builder, Element};
 use mongoark_model::{CollectionMetadata, Namespace, TopologyKind};
 use mongodb::Client;
 
@@ -103,6 +103,32 @@ impl Target {
     /// The collections and views of a database on the target.
     pub async fn collections(&self, db: &str) -> Result<Vec<CollectionMetadata>> {
         catalog::list_collections(&self.client, From::Primary, db).await
+    }
+
+    /// Whether a collection or view of this name is on the target.
+    pub async fn exists(&self, namespace: &Namespace) -> Result<bool> {
+        let mut command = Builder::new();
+        command.i32("listCollections", 1).bool("nameOnly", true);
+        command.nested("filter", |filter| _ = filter.str("name", &namespace.collection));
+        let database = self.client.database(&namespace.db);
+        let action = format!("look for {namespace}");
+        let found = command::all(&database, From::Primary, raw(&mut command)?, &action).await?;
+        Ok(!found.is_empty())
+    }
+
+    /// Whether a document with the `_id` of this one is in a collection of the target.
+    pub async fn has_document(&self, namespace: &Namespace, id: &Element<'_>) -> Result<bool> {
+        let mut find = Builder::new();
+        find.str("find", &namespace.collection);
+        find.nested("filter", |filter| {
+            // An _id that is a document or a regular expression is no operator.
+            filter.nested("_id", |value| _ = value.raw(id.kind, "$eq", id.value));
+        });
+        find.nested("projection", |projection| _ = projection.i32("_id", 1)).i32("limit", 1);
+        let action = format!("look for a document of {namespace}");
+        let database = self.client.database(&namespace.db);
+        let found = command::all(&database, From::Primary, raw(&mut find)?, &action).await?;
+        Ok(!found.is_empty())
     }
 
     /// The raw indexes of a collection on the target; nothing where it does not exist.

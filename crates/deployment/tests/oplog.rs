@@ -78,7 +78,7 @@ async fn role_backup_is_enough_and_every_member_answers() {
             let start = oplog::start(&source).await.unwrap();
             assert!(start.first <= start.seen, "{version} {start:?}");
             assert!(oplog::oldest(&source).await.unwrap() <= start.first);
-            let mut tail = Tail::open(&source, start.first).await.unwrap();
+            let mut tail = Tail::open(&source, start.first, Level::Local).await.unwrap();
             assert!(tail.next().await.unwrap().unwrap().documents().unwrap().next().is_some(), "{version}");
         }
     }
@@ -118,7 +118,7 @@ async fn a_tail_sees_what_is_written_in_order() {
     let (source, client, db) = room().await;
     insert(&client, &db, 0).await;
     let from = oplog::last(&source).await.unwrap();
-    let mut tail = Tail::open(&source, from).await.unwrap();
+    let mut tail = Tail::open(&source, from, Level::Local).await.unwrap();
     let writing = async {
         for number in 1..=40 {
             insert(&client, &db, number).await;
@@ -135,7 +135,7 @@ async fn a_tail_at_the_end_answers_without_entries() {
     let set = ReplicaSet::single().await;
     let source = source(&set.uri()).await;
     let from = Timestamp { time: oplog::last(&source).await.unwrap().time + 3600, increment: 1 };
-    let mut tail = Tail::open(&source, from).await.unwrap();
+    let mut tail = Tail::open(&source, from, Level::Local).await.unwrap();
     for _ in 0..2 {
         let batch = tokio::time::timeout(Duration::from_secs(30), tail.next()).await.unwrap();
         assert_eq!(batch.unwrap().unwrap().documents().unwrap().count(), 0);
@@ -149,7 +149,7 @@ async fn a_tail_that_is_too_slow_is_told_so() {
     let (source, client) = (source(&set.uri()).await, set.client().await);
     insert(&client, "slow", 0).await;
     let from = oplog::last(&source).await.unwrap();
-    let mut tail = Tail::open(&source, from).await.unwrap();
+    let mut tail = Tail::open(&source, from, Level::Local).await.unwrap();
     tail.next().await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     while oplog::oldest(&source).await.unwrap() <= from {
@@ -173,5 +173,5 @@ async fn a_standalone_server_has_no_oplog() {
     let error = oplog::start(&source).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(oplog::position(&source).await.unwrap_err().kind(), ErrorKind::Unsupported);
-    assert!(Tail::open(&source, Timestamp { time: 1, increment: 1 }).await.is_err());
+    assert!(Tail::open(&source, Timestamp { time: 1, increment: 1 }, Level::Local).await.is_err());
 }

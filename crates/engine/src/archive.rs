@@ -11,6 +11,7 @@ use mongoark_monitor::Monitor;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use tokio::sync::oneshot;
@@ -107,6 +108,10 @@ pub(crate) struct ArchiveInput {
     dispatch: Arc<Mutex<Dispatch>>,
     budget: Budget,
     buffers: Buffers,
+    /// Bytes of the archive so far.
+    written: Arc<AtomicU64>,
+    /// The file until it has its name.
+    partial: Option<PathBuf>,
 }
 
 /// A chunk that is being filled with whole documents.
@@ -170,6 +175,16 @@ impl ArchiveInput {
         dispatch.enqueue(Slot::Chunk(sealed))
     }
 
+    /// Bytes of the archive so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// The file until it has its name; none of a stream.
+    pub(crate) fn partial_path(&self) -> Option<PathBuf> {
+        self.partial.clone()
+    }
+
     /// Appends a catalog record.
     pub(crate) fn catalog(&self, stream: u32, body: Vec<u8>) -> Result<()> {
         self.control(|ticket| Slot::Catalog { ticket, stream, body })
@@ -230,19 +245,23 @@ pub(crate) fn begin(
     budget: Budget,
     monitor: &Monitor,
 ) -> Result<(ArchiveInput, ArchiveTask)> {
-    let sink = match output {
+    let (sink, partial) = match output {
         Output::File { path, overwrite } => {
-            Sink::File(PartialFile::create(&path, existing(overwrite))?, path)
+            let file = PartialFile::create(&path, existing(overwrite))?;
+            let partial = file.partial_path().to_owned();
+            (Sink::File(file, path), Some(partial))
         }
-        Output::Stream(stream) => Sink::Stream(stream),
+        Output::Stream(stream) => (Sink::Stream(stream), None),
     };
     let (sequencer, sealer, writer) = mongoark_container::create(sink, options)?;
     let buffers = Buffers::default();
     let pool = sealing_pool(threads, &sealer, &buffers);
     let (slots, queue) = async_channel::unbounded();
     let monitor = monitor.clone();
+    let written = Arc::new(AtomicU64::new(0));
+    let position = Arc::clone(&written);
     let writer = thread::spawn(move || {
-        let appended = append_all(writer, &queue, &monitor);
+        let appended = append_all(writer, &queue, &monitor, &position);
         if appended.is_err() {
             // What still waits holds shares of the budget that readers wait for.
             queue.close();
@@ -251,7 +270,8 @@ pub(crate) fn begin(
         appended
     });
     let dispatch = Dispatch { sequencer, streams: HashMap::new(), slots, pool };
-    Ok((ArchiveInput { dispatch: Arc::new(Mutex::new(dispatch)), budget, buffers }, ArchiveTask { writer }))
+    let dispatch = Arc::new(Mutex::new(dispatch));
+    Ok((ArchiveInput { dispatch, budget, buffers, written, partial }, ArchiveTask { writer }))
 }
 
 fn existing(overwrite: bool) -> Existing {
@@ -275,6 +295,7 @@ fn append_all(
     mut writer: Writer<Sink>,
     queue: &async_channel::Receiver<Slot>,
     monitor: &Monitor,
+    position: &AtomicU64,
 ) -> Result<Writer<Sink>> {
     let mut reported = 0;
     while let Ok(slot) = queue.recv_blocking() {
@@ -292,6 +313,7 @@ fn append_all(
         }
         monitor.add_archive_bytes(writer.position() - reported);
         reported = writer.position();
+        position.store(reported, Ordering::Relaxed);
     }
     Ok(writer)
 }

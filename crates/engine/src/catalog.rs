@@ -2,11 +2,14 @@
 //! are. The bytes are specified in docs/container-format.md, "Catalog documents"; options and
 //! indexes stand in them exactly as the server sent them.
 
+use crate::oplog::{Gap, Origin, Scope, SliceStart, Span};
+use crate::select::{Pattern, Selection};
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
 use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
 use mongoark_model::{
-    CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, TopologyKind,
+    CollectionKind, CollectionMetadata, Counts, DeploymentInfo, MemberChoice, Namespace, Timestamp,
+    TopologyKind,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -90,8 +93,64 @@ impl DeploymentEntry {
 }
 
 /// The catalog document of the stream that holds oplog entries.
-pub fn encode_oplog() -> Vec<u8> {
-    Builder::new().str("kind", OPLOG_KIND).finish()
+pub fn encode_oplog(origin: &Origin) -> Vec<u8> {
+    let mut out = Builder::new();
+    out.str("kind", OPLOG_KIND);
+    match origin {
+        Origin::Converted => {}
+        Origin::Dump(scope) => {
+            let patterns = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>();
+            time(&mut out, "first", scope.first);
+            time(&mut out, "seen", scope.seen);
+            out.array_of_strs("include", patterns(&scope.selection.include));
+            out.array_of_strs("exclude", patterns(&scope.selection.exclude));
+        }
+        Origin::Slice(slice) => {
+            time(&mut out, "after", slice.after);
+            if let Some(gap) = &slice.gap {
+                out.nested("gap", |out| {
+                    time(out, "since", gap.since);
+                    time(out, "until", gap.until);
+                    out.str("why", &gap.why);
+                });
+            }
+        }
+    }
+    out.finish()
+}
+
+/// Reads the catalog document of an oplog.
+pub fn decode_oplog(document: &[u8]) -> Result<Origin> {
+    if optional(document, "first")?.is_some() {
+        let patterns = |key| {
+            let texts = texts(document, key)?;
+            texts.iter().map(|text| text.parse().map_err(Error::Catalog)).collect::<Result<Vec<Pattern>>>()
+        };
+        let selection = Selection { include: patterns("include")?, exclude: patterns("exclude")? };
+        let (first, seen) = (timestamp(document, "first")?, timestamp(document, "seen")?);
+        return Ok(Origin::Dump(Scope { first, seen, selection }));
+    }
+    if optional(document, "after")?.is_none() {
+        return Ok(Origin::Converted);
+    }
+    let gap = match optional(document, "gap")?.and_then(|gap| gap.as_document()) {
+        Some(gap) => Some(Gap {
+            since: timestamp(gap, "since")?,
+            until: timestamp(gap, "until")?,
+            why: text(gap, "why")?,
+        }),
+        None => None,
+    };
+    Ok(Origin::Slice(SliceStart { after: timestamp(document, "after")?, gap }))
+}
+
+fn time(out: &mut Builder, key: &str, time: Timestamp) {
+    out.timestamp(key, time.seconds, time.increment);
+}
+
+fn timestamp(document: &[u8], key: &str) -> Result<Timestamp> {
+    let time = required(document, key)?.as_timestamp();
+    time.map(Timestamp::from).ok_or_else(|| Error::Catalog(format!("'{key}' is no timestamp")))
 }
 
 /// Whether this catalog document is that of an oplog.
@@ -140,6 +199,10 @@ pub fn decode_collection(document: &[u8]) -> Result<CollectionMetadata> {
 pub enum Consistency {
     /// Each collection was read by itself, while others may have changed.
     PerCollection,
+    /// With the oplog that it holds, all of it is of one moment.
+    PointInTime,
+    /// It holds a part of an oplog and no documents.
+    Slice,
 }
 
 impl Consistency {
@@ -147,6 +210,8 @@ impl Consistency {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PerCollection => "per-collection",
+            Self::PointInTime => "point-in-time",
+            Self::Slice => "oplog-slice",
         }
     }
 }
@@ -167,6 +232,8 @@ pub struct Summary {
     pub finished_ms: i64,
     /// How far it is of one moment.
     pub consistency: Consistency,
+    /// Between which times it can bring a deployment; nothing where it is of no one moment.
+    pub span: Option<Span>,
     /// All documents and bytes.
     pub totals: Counts,
     /// Namespaces that changed meanwhile.
@@ -186,6 +253,16 @@ impl Summary {
             .str("consistency", self.consistency.as_str())
             .i64("documents", self.totals.documents.cast_signed())
             .i64("bytes", self.totals.bytes.cast_signed());
+        if let Some(span) = &self.span {
+            out.nested("oplog", |out| {
+                time(out, "start", span.start);
+                time(out, "consistent", span.consistent);
+                time(out, "end", span.end);
+                if let Some(term) = span.end_term {
+                    out.i64("endTerm", term);
+                }
+            });
+        }
         let change = |change: &Change| {
             let mut out = Builder::new();
             out.str("db", &change.namespace.db)
@@ -202,6 +279,8 @@ impl Summary {
     pub fn decode(document: &[u8]) -> Result<Self> {
         let consistency = match text(document, "consistency")?.as_str() {
             "per-collection" => Consistency::PerCollection,
+            "point-in-time" => Consistency::PointInTime,
+            "oplog-slice" => Consistency::Slice,
             other => return Err(Error::Catalog(format!("unknown consistency '{other}'"))),
         };
         let changes = elements(required(document, "changes")?.as_array())?
@@ -213,9 +292,20 @@ impl Summary {
                 Ok(Change { namespace, what: text(change, "what")? })
             })
             .collect::<Result<_>>()?;
+        let span = match optional(document, "oplog")?.and_then(|span| span.as_document()) {
+            Some(span) => Some(Span {
+                start: timestamp(span, "start")?,
+                consistent: timestamp(span, "consistent")?,
+                end: timestamp(span, "end")?,
+                end_term: optional(span, "endTerm")?.and_then(|term| term.as_i64_lossless()),
+            }),
+            None if consistency == Consistency::PerCollection => None,
+            None => return Err(Error::Catalog("'oplog' is missing".to_owned())),
+        };
         Ok(Self {
             finished_ms: required(document, "finished")?.as_date().unwrap_or_default(),
             consistency,
+            span,
             totals: Counts::new(whole(document, "documents")?, whole(document, "bytes")?),
             changes,
             failures: texts(document, "failures")?,
@@ -279,7 +369,7 @@ mod tests {
         entry.info.topology = TopologyKind::Unknown;
         entry.dump_tool = Some("100.18.0".into());
         assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
-        assert!(is_oplog(&encode_oplog()) && !is_oplog(&entry.encode()) && !is_oplog(&[]));
+        assert!(!is_oplog(&entry.encode()) && !is_oplog(&[]));
 
         let metadata = CollectionMetadata {
             namespace: Namespace::new("d", "c.x"),
@@ -295,15 +385,42 @@ mod tests {
             (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes)
         );
 
-        let summary = Summary {
+        let mut summary = Summary {
             finished_ms: 2,
             consistency: Consistency::PerCollection,
+            span: None,
             totals: Counts::new(3, 4),
             changes: vec![Change { namespace: Namespace::new("a", "b"), what: "dropped".into() }],
             failures: vec!["f".into()],
             warnings: vec!["w".into(), String::new()],
         };
         assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
+        summary.consistency = Consistency::PointInTime;
+        assert!(Summary::decode(&summary.encode()).is_err(), "it must say which");
+        let at = |seconds| Timestamp::new(seconds, 2);
+        summary.span = Some(Span { start: at(1), consistent: at(2), end: at(3), end_term: Some(4) });
+        assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
+    }
+
+    #[test]
+    fn the_origin_of_an_oplog_reads_back_as_it_was() {
+        let at = |seconds| Timestamp::new(seconds, 2);
+        let selection = Selection {
+            include: vec![Pattern::exact("d", Some("a*b"))],
+            exclude: vec!["d.x*".parse().unwrap()],
+        };
+        let gap = Gap { since: at(1), until: at(3), why: "rolled over".into() };
+        for origin in [
+            Origin::Converted,
+            Origin::Dump(Scope { first: at(1), seen: at(2), selection }),
+            Origin::Slice(SliceStart { after: at(3), gap: None }),
+            Origin::Slice(SliceStart { after: at(3), gap: Some(gap) }),
+        ] {
+            let encoded = encode_oplog(&origin);
+            assert!(is_oplog(&encoded));
+            assert_eq!(decode_oplog(&encoded).unwrap(), origin);
+        }
+        assert!(decode_oplog(rawdoc! { "kind": "oplog", "first": 1 }.as_bytes()).is_err());
     }
 
     #[test]

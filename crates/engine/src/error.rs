@@ -64,7 +64,8 @@ pub enum Error {
     },
     /// The oplog writes to a collection that the target does not have, and does not drop it later.
     #[error(
-        "cannot replay the oplog: {namespace}, which it writes to at {ts}, does not exist on the target; restore          that collection too"
+        "cannot replay the oplog: {namespace}, which it writes to at {ts}, does not exist on the target; restore \
+         that collection too"
     )]
     MissingCollection {
         /// The collection.
@@ -72,9 +73,21 @@ pub enum Error {
         /// The first write to it.
         ts: Timestamp,
     },
+    /// The oplog makes a collection that the target has as one of its own.
+    #[error(
+        "cannot replay the oplog: it creates {namespace} at {ts}, which the target has already; restore with \
+         --existing drop to replace it, with --rename beside it, or into another deployment"
+    )]
+    InTheWay {
+        /// The collection.
+        namespace: Namespace,
+        /// When it was created at the source.
+        ts: Timestamp,
+    },
     /// The oplog commits a transaction whose operations it does not have.
     #[error(
-        "cannot replay the oplog: it commits transaction {id} at {ts}, but begins after that transaction began;          its changes would be lost"
+        "cannot replay the oplog: it commits transaction {id} at {ts}, but begins after that transaction began; \
+         its changes would be lost"
     )]
     TransactionWithoutBeginning {
         /// The transaction.
@@ -87,6 +100,46 @@ pub enum Error {
     TooManyTransactions {
         /// The limit.
         max: usize,
+    },
+    /// The oplog does not reach back to where it is needed.
+    #[error(
+        "the oplog no longer holds the entry at {needed}: it begins at {oldest} by now. It rolled over, or the member \
+         was synced anew; dump from a quieter member, at a quieter time, or enlarge its oplog (replSetResizeOplog)"
+    )]
+    OplogLost {
+        /// The entry that is needed.
+        needed: Timestamp,
+        /// The oldest that there is.
+        oldest: Timestamp,
+    },
+    /// A slice of a captured oplog cannot be used.
+    #[error("{path}: {source}", path = path.display())]
+    Slice {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The oplog could not be read at all.
+    #[error("{0}; or dump with --no-oplog, into an archive that is of no single moment")]
+    NoOplog(#[source] Box<Error>),
+    /// The member took back what it had shown.
+    #[error(
+        "the member that is read has rolled back writes while it was read, so that what was read is of no one moment; \
+         dump again"
+    )]
+    RolledBack,
+    /// What was read is not known to last.
+    #[error(
+        "the last writes, at {consistent}, are not on a majority of the members, which has stood still at {committed}: \
+         they may be rolled back, and so the archive would be of no sure moment. Wait until a majority of the members \
+         is up, or dump with --no-oplog"
+    )]
+    NotCommitted {
+        /// What was read is of this time.
+        consistent: Timestamp,
+        /// What a majority has.
+        committed: Timestamp,
     },
     /// What a dump or a target does not allow; the text says what to do.
     #[error("{0}")]

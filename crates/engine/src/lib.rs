@@ -15,6 +15,7 @@ mod error;
 pub mod look;
 pub mod mongodump;
 pub mod mongorestore;
+pub mod oplog;
 mod pool;
 pub mod quote;
 pub mod reading;
@@ -23,6 +24,8 @@ pub mod replay;
 pub mod restore;
 mod scan;
 pub mod select;
+pub mod slices;
+mod spool;
 mod stop;
 pub mod verify;
 

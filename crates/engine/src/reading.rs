@@ -2,7 +2,10 @@
 //! out in the archive's order. A file's end and index are authenticated before anything else; a
 //! pipe is checked as it comes, to its last byte.
 
-use crate::catalog::{DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collection, is_oplog};
+use crate::catalog::{
+    DEPLOYMENT_STREAM, DeploymentEntry, Summary, decode_collection, decode_oplog, is_oplog,
+};
+use crate::oplog::Origin;
 use crate::pool::{Budget, Buffers, Pool, Share, cores};
 use crate::{Error, Result, Stop};
 use mongoark_container::{
@@ -96,15 +99,17 @@ pub struct Catalog {
     pub deployment: Option<DeploymentEntry>,
     /// Its namespaces, in the archive's order.
     pub collections: Vec<CatalogEntry>,
-    /// The oplog of the time of the dump, where the archive was made from a dump that has one.
+    /// The oplog of the time of the dump, or the slice of one that the archive is.
     pub oplog: Option<OplogEntry>,
 }
 
 /// The oplog in an archive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OplogEntry {
     /// Its number in the archive.
     pub stream: u32,
+    /// Where it comes from, and begins.
+    pub origin: Origin,
     /// Its entries, by the index of a file; 0 in a pipe, which tells at its end.
     pub documents: u64,
     /// Their raw bytes, likewise.
@@ -118,7 +123,7 @@ impl Catalog {
             return Ok(());
         }
         if is_oplog(body) {
-            let oplog = OplogEntry { stream, ..OplogEntry::default() };
+            let oplog = OplogEntry { stream, origin: decode_oplog(body)?, ..OplogEntry::default() };
             return match self.oplog.replace(oplog) {
                 None => Ok(()),
                 Some(_) => Err(Error::Catalog("it has two oplogs".to_owned())),
@@ -257,6 +262,19 @@ impl Feed {
         if let Form::File(reader) = &self.form {
             self.queue = Some(read_file(Arc::clone(reader), streams, &self.buffers));
         }
+    }
+
+    /// Another feed from the same file, from its beginning; a pipe comes by once.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let Form::File(reader) = &self.form else { return None };
+        let form = Form::File(Arc::clone(reader));
+        let (buffers, stop) = (self.buffers.clone(), self.stop.clone());
+        Some(Self { form, queue: None, buffers, stop, summary: None, ended: false })
+    }
+
+    /// What the end says, where it is known before the documents: of a file, once its catalog was read.
+    pub(crate) fn summary_ahead(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// Gives the memory of a chunk back for the next.

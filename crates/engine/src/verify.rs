@@ -28,7 +28,7 @@ pub struct VerifyReport {
 pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<VerifyReport> {
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
-    let oplog = catalog.oplog.map(|oplog| oplog.stream);
+    let oplog = catalog.oplog.as_ref().map(|oplog| oplog.stream);
     feed.take_only(catalog.streams().into_iter().chain(oplog).collect());
     let item = monitor.item("verify", 0, 0);
     let mut streams: HashMap<u32, Counts> = HashMap::new();

@@ -16,6 +16,14 @@ impl Timestamp {
     pub fn new(seconds: u32, increment: u32) -> Self {
         Self { seconds, increment }
     }
+
+    /// The least timestamp that is later.
+    pub fn next(self) -> Self {
+        match self.increment.checked_add(1) {
+            Some(increment) => Self { increment, ..self },
+            None => Self { seconds: self.seconds.saturating_add(1), increment: 0 },
+        }
+    }
 }
 
 impl From<(u32, u32)> for Timestamp {
@@ -52,5 +60,7 @@ mod tests {
         assert!(Timestamp::new(1, 9) < Timestamp::new(2, 1));
         assert!(Timestamp::new(2, 1) < Timestamp::new(2, 2));
         assert_eq!(Timestamp::new(2, 1).to_string(), "2:1");
+        assert_eq!(Timestamp::new(2, 1).next(), Timestamp::new(2, 2));
+        assert_eq!(Timestamp::new(2, u32::MAX).next(), Timestamp::new(3, 0));
     }
 }

@@ -44,6 +44,11 @@ impl IndexCatalog {
         self.collections.entry(namespace).or_default()
     }
 
+    /// Takes out a collection that is dropped.
+    pub fn forget(&mut self, namespace: &Namespace) {
+        self.remove(namespace);
+    }
+
     /// Moves a collection's indexes to its new name, in place of those that were there.
     pub fn rename(&mut self, from: &Namespace, to: Namespace) {
         match self.collections.remove(from) {

@@ -2,7 +2,7 @@
 
 use crate::entry::{Entry, Op};
 use crate::error::{Error, Result};
-use mongoark_bson_bytes::{self as bytes, Elements};
+use mongoark_bson_bytes::{self as bytes, Element, Elements};
 use mongoark_model::Namespace;
 
 /// Collections of `config` that belong to a dump; all others are the server's own business.
@@ -120,6 +120,16 @@ impl Command<'_> {
         Ok(Namespace::new(self.db, name.ok_or(wanted)?))
     }
 
+    /// Whether a `create` makes a collection that its server removes by itself unless it is renamed.
+    pub fn is_temporary(&self) -> Result<bool> {
+        Ok(bytes::get(self.body, "temp")?.and_then(|temp| temp.as_bool()) == Some(true))
+    }
+
+    /// The collection that a renameCollection removed, where the entry tells its UUID.
+    pub fn replaced(&self) -> Result<Option<[u8; 16]>> {
+        Ok(bytes::get(self.body, "dropTarget")?.and_then(|replaced| uuid(&replaced)))
+    }
+
     /// Where a renameCollection leads from and to, and whether it replaced a collection there.
     pub fn rename(&self) -> Result<(Namespace, Namespace, bool)> {
         let name = |field: &'static str| {
@@ -152,6 +162,11 @@ impl CommandKind {
             _ => return None,
         })
     }
+}
+
+/// A UUID, where the element is one.
+pub(crate) fn uuid(element: &Element<'_>) -> Option<[u8; 16]> {
+    element.as_binary().filter(|(subtype, _)| *subtype == 4).and_then(|(_, bytes)| bytes.try_into().ok())
 }
 
 /// The first key of a command; nothing where it is empty or no text.

@@ -1,5 +1,6 @@
 //! One entry, read as far as a replay needs: its operation, namespace, time, and the bytes of its parts.
 
+use crate::class::uuid;
 use crate::error::{Error, Result};
 use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
 use mongoark_model::{Namespace, Timestamp};
@@ -33,6 +34,8 @@ pub struct Entry<'a> {
     pub ts: Option<Timestamp>,
     /// `o`: the document, the changes, or the command. Empty where there is none.
     pub object: &'a [u8],
+    ui: Option<[u8; 16]>,
+    object2: Option<&'a [u8]>,
     /// `lsid`: the session.
     pub(crate) lsid: Option<&'a [u8]>,
     pub(crate) txn_number: Option<i64>,
@@ -50,6 +53,8 @@ struct Fields<'a> {
     namespace: Option<Element<'a>>,
     ts: Option<Timestamp>,
     object: Option<Element<'a>>,
+    object2: Option<&'a [u8]>,
+    ui: Option<[u8; 16]>,
     lsid: Option<&'a [u8]>,
     txn_number: Option<i64>,
     has_previous: bool,
@@ -83,6 +88,8 @@ impl<'a> Entry<'a> {
             namespace,
             ts,
             object: object.unwrap_or_default(),
+            object2: fields.object2,
+            ui: fields.ui,
             lsid: fields.lsid,
             txn_number: fields.txn_number,
             has_previous: fields.has_previous,
@@ -104,6 +111,45 @@ impl<'a> Entry<'a> {
     /// The namespace that a write goes to.
     pub fn target(&self) -> Namespace {
         Namespace::new(self.db(), self.collection())
+    }
+
+    /// `ui`: the UUID of the collection, whatever name it had.
+    pub fn uuid(&self) -> Option<[u8; 16]> {
+        self.ui
+    }
+
+    /// The `_id` of the document that a write is about.
+    pub fn id(&self) -> Result<Option<Element<'a>>> {
+        let of = match self.op {
+            Op::Update => self.object2.unwrap_or_default(),
+            _ => self.object,
+        };
+        if of.is_empty() { Ok(None) } else { Ok(bytes::get(of, "_id")?) }
+    }
+
+    /// The same operation on another collection: `ns`, and of a command the collection that it names first. `ts`
+    /// stays, the UUID goes.
+    pub fn relocated(&self, to: &Namespace) -> Result<Vec<u8>> {
+        let namespace = match self.op {
+            Op::Command => format!("{}.$cmd", to.db),
+            _ => format!("{}.{}", to.db, to.collection),
+        };
+        let mut out = Builder::with_capacity(self.bytes.len() + namespace.len());
+        if let Some(ts) = self.ts {
+            out.timestamp("ts", ts.seconds, ts.increment);
+        }
+        for element in Elements::new(self.bytes)? {
+            let element = element?;
+            match element.key {
+                b"ns" => _ = out.str("ns", &namespace),
+                b"o" if self.op == Op::Command => {
+                    out.document("o", &with_first(self.object, &to.collection)?);
+                }
+                b"ui" | b"ts" => {}
+                _ => _ = out.element(&element),
+            }
+        }
+        Ok(out.finish())
     }
 
     /// The operation as applyOps takes it: what it does, and nothing of the session, the term or the
@@ -184,6 +230,8 @@ impl<'a> Fields<'a> {
                 b"op" => fields.op = Some(element),
                 b"ns" => fields.namespace = Some(element),
                 b"o" => fields.object = Some(element),
+                b"o2" => fields.object2 = element.as_document(),
+                b"ui" => fields.ui = uuid(&element),
                 b"ts" => fields.ts = element.as_timestamp().map(Timestamp::from),
                 b"lsid" => fields.lsid = element.as_document(),
                 b"txnNumber" => fields.txn_number = element.as_i64_lossless(),
@@ -194,6 +242,19 @@ impl<'a> Fields<'a> {
         }
         Ok(fields)
     }
+}
+
+/// A command whose first field, where it is text, is this.
+fn with_first(command: &[u8], name: &str) -> Result<Vec<u8>> {
+    let mut out = Builder::with_capacity(command.len() + name.len());
+    for (place, element) in Elements::new(command)?.enumerate() {
+        let element = element?;
+        match element.as_str() {
+            Some(_) if place == 0 => _ = out.str(element.key, name),
+            _ => _ = out.element(&element),
+        }
+    }
+    Ok(out.finish())
 }
 
 /// Whether a `prevOpTime` is another than `{ts: Timestamp(0, 0), ..}`.

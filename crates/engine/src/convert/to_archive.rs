@@ -11,6 +11,7 @@ use crate::catalog::{
 };
 use crate::dump_input::{DumpInput, Place};
 use crate::error::cause_of;
+use crate::oplog::Origin;
 use crate::pool::{Budget, cores};
 use crate::{Result, Stop};
 use copy::{Copied, Copying};
@@ -77,7 +78,7 @@ fn write_catalog(archive: &ArchiveInput, plan: &Plan) -> Result<()> {
         archive.catalog(stream, encode_collection(collection))?;
     }
     match plan.oplog_stream {
-        Some(stream) => archive.catalog(stream, encode_oplog()),
+        Some(stream) => archive.catalog(stream, encode_oplog(&Origin::Converted)),
         None => Ok(()),
     }
 }
@@ -109,6 +110,7 @@ fn summary(copied: &Copied, monitor: &Monitor) -> Summary {
     Summary {
         finished_ms: now_ms(),
         consistency: Consistency::PerCollection,
+        span: None,
         totals: copied.documents,
         changes: Vec::new(),
         failures: record.failures.iter().map(|f| text(&f.subject, &f.message)).collect(),

@@ -1,13 +1,14 @@
-//! A deployment into an archive: plan, catalog, documents, end.
+//! A deployment into an archive: plan, catalog, documents with the oplog beside them, end.
 
 mod plan;
 mod read;
 
 use crate::archive::{self, ArchiveInput, CHUNK_BYTES, Output, Written};
 use crate::catalog::{
-    Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, now_ms,
+    Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, encode_oplog, now_ms,
 };
 use crate::error::cause_of;
+use crate::oplog::{ArchivedOplog, Beginning, Capture, Following, Origin, Scope, Settled, Span, settle};
 use crate::pool::{Budget, cores};
 use crate::select::Selection;
 use crate::{Error, Result, Stop};
@@ -17,7 +18,10 @@ use mongoark_deployment::Source;
 use mongoark_model::{Counts, MemberChoice, TopologyKind};
 use mongoark_monitor::Monitor;
 use plan::Plan;
+use read::Context;
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// What to dump, and how.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub struct DumpReport {
     pub namespaces: usize,
     /// How far it is of one moment.
     pub consistency: Consistency,
+    /// The oplog in it.
+    pub oplog: Option<DumpedOplog>,
     /// What changed while it ran.
     pub changes: Vec<Change>,
     /// The member that was read, and why.
@@ -77,34 +83,135 @@ pub async fn dump(
         started_ms: now_ms(),
     };
     refuse_mongos(&entry, &options)?;
-    tell_consistency(&entry, monitor);
+    // Before anything else is looked at: what is written from here on is in the oplog.
+    let beginning = beginning(source, &options, monitor).await?;
     let since = Instant::now();
     let plan = plan::plan(source, &options, monitor).await?;
     monitor.stage("catalog", since);
 
     let threads = cores();
-    let budget = Budget::new((options.jobs + 2 * threads + 2) * CHUNK_BYTES);
+    // One chunk more is the oplog's.
+    let budget = Budget::new((options.jobs + 2 * threads + 3) * CHUNK_BYTES);
     let (input, archive) = archive::begin(options.output, &options.write, threads, budget, monitor)?;
     let since = Instant::now();
-    let read = async {
-        write_catalog(&input, &entry, &plan)?;
-        read::all(source, &plan, options.filter, options.jobs, &input, monitor, stop).await
-    };
-    let read = read.await;
+    let context = Arc::new(Context {
+        source: source.clone(),
+        filter: options.filter,
+        input: input.clone(),
+        monitor: monitor.clone(),
+        stop: stop.clone(),
+        abort: Stop::default(),
+        jobs: options.jobs,
+        cursors: Semaphore::new(options.jobs),
+        has_oplog: beginning.is_some(),
+    });
+    let read = contents(&context, &entry, &plan, options.selection, beginning).await;
+    drop(context);
     let namespaces = plan.collections.len();
-    let end = read.as_ref().ok().map(|done| summary(done, monitor));
+    let end = read.as_ref().ok().map(|contents| summary(contents, monitor));
     let finished = archive.finish(input, end.as_ref().map(Summary::encode)).await;
     monitor.stage("documents", since);
-    let (done, written) = cause_of(read, finished)?;
+    let (contents, written) = cause_of(read, finished)?;
     let written = written.ok_or(Error::PipelineClosed("the archive's writer"))?;
     Ok(DumpReport {
         written,
-        totals: done.totals,
+        totals: contents.done.totals,
         namespaces,
-        consistency: Consistency::PerCollection,
-        changes: done.changes,
+        consistency: contents.consistency(),
+        oplog: contents.oplog,
+        changes: contents.done.changes,
         member: entry.info.member,
     })
+}
+
+/// What went into the archive.
+struct Contents {
+    done: read::Done,
+    oplog: Option<DumpedOplog>,
+}
+
+/// The oplog that went along.
+#[derive(Clone, Copy, Debug)]
+pub struct DumpedOplog {
+    /// Between which times the archive can bring a deployment.
+    pub span: Span,
+    /// Entries and their bytes.
+    pub entries: Counts,
+}
+
+impl Contents {
+    fn consistency(&self) -> Consistency {
+        if self.oplog.is_some() { Consistency::PointInTime } else { Consistency::PerCollection }
+    }
+}
+
+/// Where the oplog has to begin; nothing where none goes along, which is told.
+async fn beginning(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Result<Option<Beginning>> {
+    let without = match source.info().topology {
+        TopologyKind::Standalone => "a standalone server has no oplog: the archive is of no single moment",
+        TopologyKind::Sharded | TopologyKind::Unknown => {
+            "taken through mongos: the archive is of no single moment"
+        }
+        TopologyKind::ReplicaSet(_) if options.no_oplog => {
+            "without the oplog: collections are each consistent by themselves only; writes during the dump are in \
+             it in part"
+        }
+        TopologyKind::ReplicaSet(_) if options.filter.is_some() => {
+            "with a query the oplog cannot go along: writes during the dump are in the archive in part"
+        }
+        TopologyKind::ReplicaSet(_) => {
+            let beginning = Beginning::find(source).await;
+            return beginning.map(Some).map_err(|source| Error::NoOplog(Box::new(source)));
+        }
+    };
+    monitor.warn("", without);
+    Ok(None)
+}
+
+/// Catalog, documents, and the oplog beside them.
+async fn contents(
+    context: &Arc<Context>,
+    entry: &DeploymentEntry,
+    plan: &Plan,
+    selection: Selection,
+    beginning: Option<Beginning>,
+) -> Result<Contents> {
+    let input = &context.input;
+    write_catalog(input, entry, plan)?;
+    let Some(beginning) = beginning else {
+        return Ok(Contents { done: read::all(context, plan).await?, oplog: None });
+    };
+    let stream = plan.oplog_stream();
+    let scope = Scope { first: beginning.first(), seen: beginning.seen(), selection };
+    input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
+    let run = Following {
+        source: context.source.clone(),
+        monitor: context.monitor.clone(),
+        stop: context.stop.clone(),
+        abort: context.abort.clone(),
+    };
+    let sink = ArchivedOplog::beside(input, stream, &scope.selection, plan.uuids());
+    let capture = Capture::begin(&run, beginning, "oplog", sink);
+    let done = match read::all(context, plan).await {
+        Ok(done) => done,
+        // Where the oplog's reader ended the run, its error is the cause.
+        Err(error) => return Err(capture.abandon().await.unwrap_or(error)),
+    };
+    let settled = settle(&context.source, &beginning, &context.stop).await.and_then(committed);
+    let end = settled
+        .as_ref()
+        .map(|settled| settled.committed)
+        .map_err(|_| Error::PipelineClosed("the oplog's end"));
+    let (settled, sink) = cause_of(settled, capture.finish(end).await)?;
+    let span =
+        Span { start: scope.first, consistent: settled.consistent, end: settled.committed, end_term: None };
+    Ok(Contents { done, oplog: Some(DumpedOplog { span, entries: sink.finish()? }) })
+}
+
+/// A dump of which a part may be rolled back is of no moment that anybody can rely on.
+fn committed(settled: Settled) -> Result<Settled> {
+    let Settled { consistent, committed } = settled;
+    if settled.is_committed() { Ok(settled) } else { Err(Error::NotCommitted { consistent, committed }) }
 }
 
 fn refuse_mongos(entry: &DeploymentEntry, options: &DumpOptions) -> Result<()> {
@@ -116,19 +223,6 @@ fn refuse_mongos(entry: &DeploymentEntry, options: &DumpOptions) -> Result<()> {
     Ok(())
 }
 
-fn tell_consistency(entry: &DeploymentEntry, monitor: &Monitor) {
-    let message = match entry.info.topology {
-        TopologyKind::Standalone => "a standalone server has no oplog: the archive is of no single moment",
-        TopologyKind::ReplicaSet(_) => {
-            "collections are each consistent by themselves only; writes during the dump are in it in part"
-        }
-        TopologyKind::Sharded | TopologyKind::Unknown => {
-            "taken through mongos: the archive is of no single moment"
-        }
-    };
-    monitor.warn("", message);
-}
-
 /// The whole catalog goes before the first document, so that a reader of a pipe knows what comes.
 fn write_catalog(input: &ArchiveInput, entry: &DeploymentEntry, plan: &Plan) -> Result<()> {
     input.catalog(DEPLOYMENT_STREAM, entry.encode())?;
@@ -138,14 +232,16 @@ fn write_catalog(input: &ArchiveInput, entry: &DeploymentEntry, plan: &Plan) -> 
     Ok(())
 }
 
-fn summary(done: &read::Done, monitor: &Monitor) -> Summary {
+fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
+    let done = &contents.done;
     let record = monitor.record();
     let text = |subject: &str, message: &str| {
         if subject.is_empty() { message.to_owned() } else { format!("{subject}: {message}") }
     };
     Summary {
         finished_ms: now_ms(),
-        consistency: Consistency::PerCollection,
+        consistency: contents.consistency(),
+        span: contents.oplog.map(|oplog| oplog.span),
         totals: done.totals,
         changes: done.changes.clone(),
         failures: record.failures.iter().map(|f| text(&f.subject, &f.message)).collect(),

@@ -1,6 +1,7 @@
 //! What a dump takes: every selected collection with its options, indexes and estimated size.
 
 use super::DumpOptions;
+use crate::scan::indexes_where_it_is;
 use crate::select::{is_dumped, is_dumped_database};
 use crate::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,6 +14,7 @@ use std::collections::HashSet;
 const CATALOG_JOBS: usize = 16;
 
 /// A collection to dump.
+#[derive(Clone)]
 pub(super) struct Planned {
     /// Its number in the archive.
     pub(super) stream: u32,
@@ -23,6 +25,18 @@ pub(super) struct Planned {
 /// All that is to be dumped, by name.
 pub(super) struct Plan {
     pub(super) collections: Vec<Planned>,
+}
+
+impl Plan {
+    /// The number of the oplog's stream: behind all collections.
+    pub(super) fn oplog_stream(&self) -> u32 {
+        self.collections.last().map_or(0, |planned| planned.stream) + 1
+    }
+
+    /// The collections, by the UUIDs that the oplog knows them by.
+    pub(super) fn uuids(&self) -> HashSet<[u8; 16]> {
+        self.collections.iter().filter_map(|planned| planned.metadata.uuid).collect()
+    }
 }
 
 pub(super) async fn plan(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Result<Plan> {
@@ -95,7 +109,7 @@ async fn describe(
     mut metadata: CollectionMetadata,
     monitor: &Monitor,
 ) -> Result<Option<(CollectionMetadata, CollectionStats)>> {
-    let Some(indexes) = catalog::indexes(source, &metadata).await? else {
+    let Some(indexes) = indexes_where_it_is(source, &metadata).await? else {
         monitor.warn(metadata.namespace.to_string(), "dropped before it could be read");
         return Ok(None);
     };

@@ -4,18 +4,24 @@
 use super::plan::{Plan, Planned};
 use crate::archive::{ArchiveInput, CHUNK_BYTES};
 use crate::catalog::Change;
-use crate::scan::{self, Filler, Reading, Whereabouts, is_for_the_collection, is_lost_cursor, whereabouts};
+use crate::scan::{
+    self, ReadContext, Reader, Reading, Whereabouts, is_for_the_collection, is_lost_cursor, open_where_it_is,
+    whereabouts,
+};
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
-use mongoark_deployment::{self as deployment, ErrorKind, Patience, Scan, Source};
-use mongoark_model::{CollectionKind, CollectionMetadata, Counts};
+use mongoark_deployment::{Patience, Source};
+use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace};
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How often a collection is begun anew after its cursor was lost.
 const RESTARTS: u32 = 3;
+/// The document behind which a cursor was to go on is gone.
+const KEY_NOT_FOUND: i32 = 211;
 
 /// What was read.
 #[derive(Default)]
@@ -25,45 +31,55 @@ pub(super) struct Done {
 }
 
 /// What every reading task needs.
-struct Context {
-    source: Source,
-    filter: Option<RawDocumentBuf>,
-    input: ArchiveInput,
-    monitor: Monitor,
-    stop: Stop,
-    /// Set when one collection's failure ends the run, so that the others end too.
-    abort: Stop,
-    jobs: usize,
+pub(super) struct Context {
+    pub(super) source: Source,
+    pub(super) filter: Option<RawDocumentBuf>,
+    pub(super) input: ArchiveInput,
+    pub(super) monitor: Monitor,
+    pub(super) stop: Stop,
+    /// Set when one failure ends the run, so that the others end too.
+    pub(super) abort: Stop,
+    pub(super) jobs: usize,
     /// Cursors that may be read at once.
-    cursors: Semaphore,
+    pub(super) cursors: Semaphore,
+    /// Whether the oplog goes along, and tells what happens to collections meanwhile.
+    pub(super) has_oplog: bool,
+}
+
+impl ReadContext for Context {
+    type Sink = ArchiveInput;
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn sink(&self) -> &ArchiveInput {
+        &self.input
+    }
+
+    fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    fn cursors(&self) -> &Semaphore {
+        &self.cursors
+    }
+
+    fn check(&self) -> Result<()> {
+        self.stop.check()?;
+        self.abort.check_consequence()
+    }
 }
 
 /// How reading one collection ended.
 enum Outcome {
     Whole(Counts),
-    Changed(Change),
+    Changed(Change, Counts),
     Failed,
 }
 
-pub(super) async fn all(
-    source: &Source,
-    plan: &Plan,
-    filter: Option<RawDocumentBuf>,
-    jobs: usize,
-    input: &ArchiveInput,
-    monitor: &Monitor,
-    stop: &Stop,
-) -> Result<Done> {
-    let context = Arc::new(Context {
-        source: source.clone(),
-        filter,
-        input: input.clone(),
-        monitor: monitor.clone(),
-        stop: stop.clone(),
-        abort: Stop::default(),
-        jobs,
-        cursors: Semaphore::new(jobs),
-    });
+/// Reads every planned collection.
+pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Done> {
     let mut order: Vec<&Planned> = plan.collections.iter().collect();
     // The largest first, so that the last to end is small; by name where sizes are equal.
     order.sort_by_key(|planned| std::cmp::Reverse(planned.stats.bytes));
@@ -71,16 +87,15 @@ pub(super) async fn all(
     let mut running: JoinSet<Result<Outcome>> = JoinSet::new();
     let mut failed = None;
     for planned in order {
-        while running.len() >= jobs {
+        while running.len() >= context.jobs {
             settle(&mut running, &mut done, &mut failed).await;
         }
-        if failed.is_some() || stop.is_requested() {
+        if failed.is_some() || context.stop.is_requested() || context.abort.is_requested() {
             context.abort.request();
             break;
         }
-        let (context, metadata, stream) = (Arc::clone(&context), planned.metadata.clone(), planned.stream);
-        let stats = planned.stats;
-        running.spawn(async move { collection(&context, &metadata, stats, stream).await });
+        let (context, planned) = (Arc::clone(context), planned.clone());
+        running.spawn(async move { collection(&context, &planned).await });
     }
     while !running.is_empty() {
         settle(&mut running, &mut done, &mut failed).await;
@@ -91,7 +106,7 @@ pub(super) async fn all(
     }
     match failed {
         Some(error) => Err(error),
-        None => stop.check().map(|()| done),
+        None => context.check().map(|()| done),
     }
 }
 
@@ -100,7 +115,10 @@ async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Done, failed:
     let Some(outcome) = running.join_next().await else { return };
     match outcome.unwrap_or(Err(Error::PipelineClosed("a reader"))) {
         Ok(Outcome::Whole(counts)) => done.totals += counts,
-        Ok(Outcome::Changed(change)) => done.changes.push(change),
+        Ok(Outcome::Changed(change, counts)) => {
+            done.totals += counts;
+            done.changes.push(change);
+        }
         Ok(Outcome::Failed) => {}
         Err(error) => {
             if failed.as_ref().is_none_or(Error::is_consequence) {
@@ -110,125 +128,109 @@ async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Done, failed:
     }
 }
 
-async fn collection(
-    context: &Arc<Context>,
-    metadata: &CollectionMetadata,
-    stats: deployment::CollectionStats,
-    stream: u32,
-) -> Result<Outcome> {
-    if metadata.kind == CollectionKind::View {
-        context.input.stream_end(stream)?;
-        return Ok(Outcome::Whole(Counts::default()));
-    }
+async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
+    let stream = planned.stream;
+    let outcome = match planned.metadata.kind {
+        CollectionKind::View => Outcome::Whole(Counts::default()),
+        _ => documents(context, planned).await?,
+    };
+    context.input.stream_end(stream)?;
+    Ok(outcome)
+}
+
+/// All documents of a collection; from the start again where its cursors were lost for good.
+async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
+    let (metadata, stats) = (&planned.metadata, planned.stats);
+    let name = || metadata.namespace.to_string();
     let mut restarts = 0;
     let mut patience = Patience::default();
     loop {
-        let item = context.monitor.item(metadata.namespace.to_string(), stats.documents, stats.bytes);
-        let read = documents(context, metadata, stats, stream, &item).await;
+        let item = context.monitor.item(name(), stats.documents, stats.bytes);
+        let read = attempt(context, planned, &item).await;
         context.monitor.finish(&item);
         let error = match read {
-            Ok(Some(counts)) => {
-                context.input.stream_end(stream)?;
-                return Ok(Outcome::Whole(counts));
-            }
-            Ok(None) => {
-                context.input.stream_end(stream)?;
-                return Ok(gone(context, metadata, whereabouts(&context.source, metadata).await?));
-            }
+            Ok(outcome) => return Ok(outcome),
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        context.input.retract(stream)?;
-        if error.is_passing() {
-            // The member restarts, steps down, or the network failed: from the start, a little later.
-            context.stop.check()?;
+        context.input.retract(planned.stream)?;
+        let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
+        if error.is_passing() || is_lost && restarts < RESTARTS {
+            context.check()?;
+            restarts += u32::from(is_lost);
+            context.monitor.warn(name(), format!("read again from its start: {error}"));
             patience.wait(error).await?;
             continue;
         }
         if !is_for_the_collection(&error) {
             return Err(error.into());
         }
-        let whereabouts = whereabouts(&context.source, metadata).await?;
-        // A capped collection that rolled over, or a plan that was killed: from the start.
-        if is_lost_cursor(&error) && restarts < RESTARTS && whereabouts == Whereabouts::Here {
-            restarts += 1;
-            let message = format!("read again from its start: {error}");
-            context.monitor.warn(metadata.namespace.to_string(), message);
-            continue;
+        if whereabouts(&context.source, metadata).await? == Whereabouts::Gone {
+            return Ok(dropped(context, metadata, Counts::default()));
         }
-        context.input.stream_end(stream)?;
-        if whereabouts != Whereabouts::Here && error.kind() != ErrorKind::Unauthorized {
-            return Ok(gone(context, metadata, whereabouts));
-        }
-        context.monitor.fail(metadata.namespace.to_string(), error.to_string(), 0);
+        context.monitor.fail(name(), error.to_string(), 0);
         return Ok(Outcome::Failed);
     }
 }
 
-/// A collection that is not there any more. Dropped, its documents are nowhere; renamed, they are
-/// under a name that nobody reads, and so were not carried over.
-fn gone(context: &Context, metadata: &CollectionMetadata, whereabouts: Whereabouts) -> Outcome {
-    let name = metadata.namespace.to_string();
-    let what = match whereabouts {
-        Whereabouts::Renamed(to) => {
-            let what = format!("renamed to {to} while the dump ran; its documents are not in the archive");
-            context.monitor.fail(name, what.clone(), 0);
-            what
-        }
-        Whereabouts::Gone | Whereabouts::Here => {
-            let what = "dropped while the dump ran; its documents are not in the archive".to_owned();
-            context.monitor.warn(name, what.clone());
-            what
-        }
-    };
-    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what })
-}
-
-/// Reads a collection's documents; nothing where the collection that was planned is not there.
-async fn documents(
-    context: &Arc<Context>,
-    metadata: &CollectionMetadata,
-    stats: deployment::CollectionStats,
-    stream: u32,
-    item: &Item,
-) -> Result<Option<Counts>> {
+/// One attempt at all documents.
+async fn attempt(context: &Arc<Context>, planned: &Planned, item: &Item) -> Result<Outcome> {
+    let metadata = &planned.metadata;
     let namespace = metadata.data_namespace();
     let reading = Reading {
         source: &context.source,
         metadata,
         namespace: &namespace,
         filter: context.filter.as_deref(),
-        stats,
+        stats: planned.stats,
         parts_max: context.jobs,
         batch_bytes: CHUNK_BYTES,
         raw_data: false,
     };
-    let scans = reading.open(&context.monitor).await?;
-    // A cursor on a name that does not exist is empty, and one on a name that was given anew reads
-    // something else; neither is an error to the server.
-    if whereabouts(&context.source, metadata).await? != Whereabouts::Here {
-        return Ok(None);
-    }
+    let Some(scans) = open_where_it_is(reading, &context.monitor).await? else {
+        return Ok(dropped(context, metadata, Counts::default()));
+    };
+    let gone = Arc::new(AtomicBool::new(false));
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
     for scan in scans {
-        let (context, item) = (Arc::clone(context), item.clone());
-        parts.spawn(async move { part(&context, scan, stream, &item).await });
+        let reader = Reader {
+            context: Arc::clone(context),
+            metadata: metadata.clone(),
+            data: namespace.clone(),
+            gone: Arc::clone(&gone),
+        };
+        let (stream, item) = (planned.stream, item.clone());
+        parts.spawn(async move { reader.part(scan, stream, &item).await });
     }
     let mut counts = Ok(Counts::default());
     while let Some(read) = parts.join_next().await {
         counts = scan::sum(counts, read.unwrap_or_else(|_| Err(scan::lost_task())));
     }
-    counts.map(Some)
+    let counts = counts?;
+    if gone.load(Ordering::Relaxed) {
+        return Ok(dropped(context, metadata, counts));
+    }
+    Ok(match whereabouts(&context.source, metadata).await? {
+        Whereabouts::Renamed(to) => Outcome::Changed(renamed(metadata, &to), counts),
+        Whereabouts::Here | Whereabouts::Gone => Outcome::Whole(counts),
+    })
 }
 
-/// One cursor's documents into chunks, until it ends.
-async fn part(context: &Context, mut scan: Scan, stream: u32, item: &Item) -> Result<Counts> {
-    let _cursor = context.cursors.acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
-    let mut filler = Filler::new(&context.input, stream);
-    while let Some(batch) = scan.next().await? {
-        context.stop.check()?;
-        context.abort.check_consequence()?;
-        filler.take(&batch, item).await?;
+/// A collection that was dropped before it was read to its end. With the oplog its drop is replayed, and what was
+/// read of it goes with it; without, what was read is a part and is not told from a whole, so that it is named.
+fn dropped(context: &Context, metadata: &CollectionMetadata, counts: Counts) -> Outcome {
+    let what = match counts.documents {
+        0 => "dropped while the dump ran; its documents are not in the archive".to_owned(),
+        some => format!("dropped while the dump ran; only {some} of its documents are in the archive"),
+    };
+    if !context.has_oplog {
+        context.monitor.warn(metadata.namespace.to_string(), what.clone());
     }
-    filler.finish()
+    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }, counts)
+}
+
+fn renamed(metadata: &CollectionMetadata, to: &Namespace) -> Change {
+    let what =
+        format!("renamed to {to} while the dump ran; its documents are in the archive under its old name");
+    Change { namespace: metadata.namespace.clone(), what }
 }

@@ -10,13 +10,13 @@ mod plan;
 mod query;
 mod read;
 mod select;
-mod spool;
 mod wanted;
 
 pub use crate::dump_output::Form;
 
 use crate::dump_output::{CHUNK_BYTES, DumpOutput, Settings};
 use crate::error::cause_of;
+use crate::oplog::Beginning;
 use crate::pool::cores;
 use crate::quote::quoted;
 use crate::{Error, Result, Stop};
@@ -24,7 +24,7 @@ use bson::RawDocumentBuf;
 use mongoark_deployment::{Source, catalog, why_no_accounts};
 use mongoark_model::{CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::Monitor;
-use oplog::{Beginning, Capture};
+use oplog::DumpedOplog;
 use plan::Plan;
 use read::Context;
 use std::sync::Arc;
@@ -174,7 +174,7 @@ async fn contents(
     beginning: Option<Beginning>,
 ) -> Result<(Counts, u64)> {
     let capture = match (beginning, plan.oplog) {
-        (Some(beginning), Some(stream)) => Some(Capture::begin(context, beginning, stream)?),
+        (Some(beginning), Some(stream)) => Some(DumpedOplog::begin(context, beginning, stream)?),
         _ => None,
     };
     let at_once = parallel.min(plan.planned.len());
@@ -184,7 +184,7 @@ async fn contents(
     match read {
         Ok(counts) => Ok((counts, capture.finish(context).await?)),
         // Where the oplog's reader ended the run, its error is the cause.
-        Err(error) => Err(capture.abandon().await.filter(|cause| !cause.is_consequence()).unwrap_or(error)),
+        Err(error) => Err(capture.abandon().await.unwrap_or(error)),
     }
 }
 

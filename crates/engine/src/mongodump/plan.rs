@@ -5,6 +5,7 @@ use super::select::{Choice, choose, is_internal};
 use super::wanted::Wanted;
 use crate::dump_output::{Entry, data_collection};
 use crate::quote::{quoted, quoted_namespace};
+use crate::scan::indexes_where_it_is;
 use crate::{Error, Result};
 use bson::{RawDocumentBuf, rawdoc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -212,7 +213,7 @@ async fn describe(
     if wanted.views_as_collections {
         as_collection(&mut metadata)?;
     } else {
-        let Some(indexes) = catalog::indexes(source, &metadata).await? else {
+        let Some(indexes) = indexes_where_it_is(source, &metadata).await? else {
             monitor.warn("", dropped(&metadata.namespace));
             return Ok(None);
         };

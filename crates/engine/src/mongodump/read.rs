@@ -4,10 +4,10 @@
 use super::plan::{Part, Plan, Planned, dropped};
 use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
-use crate::scan::{self, Filler, Reading, Whereabouts, is_lost_cursor, whereabouts};
+use crate::scan::{self, ReadContext, Reader, Reading, is_lost_cursor, open_where_it_is};
 use crate::{Error, Result, Stop};
-use mongoark_deployment::{self as deployment, ErrorKind, Patience, Scan, Source};
-use mongoark_model::{Counts, Namespace};
+use mongoark_deployment::{Patience, Source};
+use mongoark_model::Counts;
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,25 @@ pub(super) struct Context {
     pub(super) is_archive: bool,
 }
 
-impl Context {
+impl ReadContext for Context {
+    type Sink = DumpOutput;
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn sink(&self) -> &DumpOutput {
+        &self.output
+    }
+
+    fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    fn cursors(&self) -> &Semaphore {
+        &self.cursors
+    }
+
     fn check(&self) -> Result<()> {
         self.stop.check()?;
         self.abort.check_consequence()
@@ -133,7 +151,22 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
 
 /// One attempt at all documents. A collection that is dropped meanwhile ends there, and is named.
 async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Result<Counts> {
-    let Some(scans) = open(context, planned).await? else {
+    let reading = Reading {
+        source: &context.source,
+        metadata: &planned.metadata,
+        namespace: &planned.data,
+        filter: planned.filter.as_deref(),
+        stats: planned.stats,
+        parts_max: context.parts_max,
+        batch_bytes: CHUNK_BYTES,
+        raw_data: planned.raw_data,
+    };
+    let scans = match planned.part {
+        // Every database's accounts are in the one collection, which nobody renames.
+        Part::AccountsOfDatabase => Some(reading.open(&context.monitor).await?),
+        Part::Collection | Part::Accounts => open_where_it_is(reading, &context.monitor).await?,
+    };
+    let Some(scans) = scans else {
         context.monitor.warn("", dropped(&planned.metadata.namespace));
         return Ok(Counts::default());
     };
@@ -157,117 +190,4 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         context.monitor.warn("", dropped(&planned.metadata.namespace));
     }
     counts
-}
-
-/// Opens the cursors of a collection where it is now; nothing where it is gone.
-async fn open(context: &Context, planned: &Planned) -> Result<Option<Vec<Scan>>> {
-    let mut namespace = planned.data.clone();
-    loop {
-        let reading = Reading {
-            source: &context.source,
-            metadata: &planned.metadata,
-            namespace: &namespace,
-            filter: planned.filter.as_deref(),
-            stats: planned.stats,
-            parts_max: context.parts_max,
-            batch_bytes: CHUNK_BYTES,
-            raw_data: planned.raw_data,
-        };
-        let scans = reading.open(&context.monitor).await?;
-        if planned.part == Part::AccountsOfDatabase {
-            return Ok(Some(scans));
-        }
-        // A cursor on a name that does not exist is empty, and one on a name that was given anew reads something
-        // else; neither is an error to the server.
-        match place_of(context, planned).await? {
-            None => return Ok(None),
-            Some(now) if now == namespace => return Ok(Some(scans)),
-            Some(now) => namespace = now,
-        }
-    }
-}
-
-/// Where the documents of a planned collection are now.
-async fn place_of(context: &Context, planned: &Planned) -> Result<Option<Namespace>> {
-    Ok(match whereabouts(&context.source, &planned.metadata).await? {
-        Whereabouts::Here => Some(planned.data.clone()),
-        Whereabouts::Renamed(to) => Some(to),
-        Whereabouts::Gone => None,
-    })
-}
-
-/// Reads one cursor's part of a collection.
-struct Reader {
-    context: Arc<Context>,
-    metadata: mongoark_model::CollectionMetadata,
-    data: Namespace,
-    /// Set where the collection turns out to be dropped.
-    gone: Arc<AtomicBool>,
-}
-
-impl Reader {
-    /// One cursor's documents into chunks, until it ends.
-    async fn part(&self, mut scan: Scan, stream: usize, item: &Item) -> Result<Counts> {
-        let context = &self.context;
-        let _cursor = context.cursors.acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
-        let mut filler = Filler::new(&context.output, stream);
-        let mut patience = Patience::default();
-        loop {
-            context.check()?;
-            match scan.next().await {
-                Ok(Some(batch)) => {
-                    filler.take(&batch, item).await?;
-                    patience = Patience::default();
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    if !self.go_on(&mut scan, error, &mut patience).await? {
-                        self.gone.store(true, Ordering::Relaxed);
-                        break;
-                    }
-                }
-            }
-        }
-        filler.finish()
-    }
-
-    /// Opens another cursor behind the last document, after `error` ended the one before. False where the collection
-    /// is gone.
-    async fn go_on(
-        &self,
-        scan: &mut Scan,
-        mut error: deployment::Error,
-        patience: &mut Patience,
-    ) -> Result<bool> {
-        loop {
-            let is_lost = is_lost_cursor(&error);
-            if !error.is_passing() && !is_lost && !matches!(error.kind(), ErrorKind::Command(_)) {
-                return Err(error.into());
-            }
-            let namespace = match whereabouts(&self.context.source, &self.metadata).await? {
-                Whereabouts::Gone => return Ok(false),
-                Whereabouts::Here => self.data.clone(),
-                Whereabouts::Renamed(to) => to,
-            };
-            if !error.is_passing() && !is_lost {
-                return Err(error.into());
-            }
-            let text = format!("{namespace}: another cursor goes on where one was lost: {error}");
-            self.context.monitor.detail(text);
-            let lost = error.to_string();
-            patience.wait(error).await?;
-            self.context.check()?;
-            match scan.reopen(&namespace).await {
-                Ok(true) => return Ok(true),
-                Ok(false) => return Err(cannot_go_on(&namespace, &lost)),
-                Err(another) => error = another,
-            }
-        }
-    }
-}
-
-/// A cursor without a place to go on: only from the start, where that can be.
-fn cannot_go_on(namespace: &Namespace, lost: &str) -> Error {
-    let message = format!("its cursor was lost and names no place to go on: {lost}");
-    deployment::Error::new(ErrorKind::Network, format!("read {namespace}"), message).into()
 }

@@ -4,7 +4,7 @@ use super::Context;
 use super::plan::{Plan, dotted};
 use crate::dump_input::{DumpInput, Entry};
 use crate::quote::quoted;
-use crate::replay::{CollectionIndexes, IndexCatalog};
+use crate::replay::{CollectionIndexes, IndexCatalog, Places};
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
 use mongoark_bson_bytes as bytes;
@@ -114,6 +114,19 @@ pub(super) fn index_catalog(definitions: &[Definition]) -> IndexCatalog {
         }
     }
     catalog
+}
+
+/// Where the collections of the dump are, by their UUIDs; those that are restored under other names are not among
+/// them, for the tools replay an oplog by its own names.
+pub(super) fn places(dump: &DumpInput, definitions: &[Definition]) -> Places {
+    let mut places = Places::default();
+    for Definition { entry, metadata, .. } in definitions {
+        let source = dump.entries().get(*entry).map(|entry| &entry.namespace);
+        if source == Some(&metadata.namespace) {
+            places.insert(metadata, metadata);
+        }
+    }
+    places
 }
 
 /// Whether a collection's collation is another than the simple one.

@@ -106,6 +106,7 @@ impl Context {
         existing: preflight::Existing,
     ) -> Result<()> {
         let mut catalog = definition::index_catalog(&definitions);
+        let places = definition::places(&dump, &definitions);
         let with_accounts = accounts::are_restored(self, &plan);
         let from_file = oplog::file_of(self, &dump, &plan);
         let mut collections = Collections::start(self, dump, &plan, with_accounts, definitions, existing);
@@ -116,7 +117,7 @@ impl Context {
         }
         let oplog = from_file.map(OplogSource::File).or(taken.oplog.take());
         if let Some(oplog) = oplog.filter(|_| self.options.oplog_replay) {
-            oplog::replay(self, oplog, &mut catalog).await?;
+            oplog::replay(self, oplog, places, &mut catalog).await?;
         }
         if !self.options.no_index_restore {
             indexes::restore(self, catalog).await?;

@@ -4,7 +4,7 @@ use super::Context;
 use super::plan::Plan;
 use super::spill::Spill;
 use crate::dump_input::{self, Documents, DumpInput};
-use crate::replay::{self, IndexCatalog, ReplayOptions};
+use crate::replay::{self, IndexCatalog, Places, ReplayOptions};
 use crate::{Error, Result};
 use mongoark_model::Timestamp;
 use std::path::PathBuf;
@@ -29,11 +29,18 @@ pub(super) fn file_of(context: &Context, dump: &DumpInput, plan: &Plan) -> Optio
 }
 
 /// Replays the oplog. What it does to indexes goes to the catalog.
-pub(super) async fn replay(context: &Context, oplog: OplogSource, catalog: &mut IndexCatalog) -> Result<()> {
+pub(super) async fn replay(
+    context: &Context,
+    oplog: OplogSource,
+    places: Places,
+    catalog: &mut IndexCatalog,
+) -> Result<()> {
     context.monitor.step("replaying oplog");
     let options = ReplayOptions {
         limit: context.options.oplog_limit.map(Timestamp::from),
         preserve_uuids: context.options.preserve_uuid,
+        // With their UUIDs preserved, the server finds collections itself.
+        places: if context.options.preserve_uuid { Places::default() } else { places },
         expected_bytes: expected_bytes(context, &oplog),
         ..ReplayOptions::default()
     };

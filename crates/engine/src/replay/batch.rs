@@ -1,7 +1,6 @@
 //! Writes that wait to be sent with one command.
 
 use mongoark_model::Timestamp;
-use std::ops::Range;
 
 /// Operations in one applyOps; the reply has a word for each.
 const OPERATIONS_MAX: usize = 2_000;
@@ -13,8 +12,8 @@ const BYTES_MAX: usize = 12 * 1024 * 1024;
 pub(super) struct Batch {
     operations: Vec<Operation>,
     bytes: usize,
-    /// Whether updates make the documents that they do not find.
-    upsert: bool,
+    /// Whether the data that was restored may be younger than these: an update may not find its document.
+    is_overlap: bool,
 }
 
 /// One write.
@@ -34,33 +33,25 @@ impl AsRef<[u8]> for Operation {
 
 impl Batch {
     /// Whether an operation of this size can go along with those that wait.
-    pub(super) fn has_room_for(&self, bytes: usize, upsert: bool) -> bool {
+    pub(super) fn has_room_for(&self, bytes: usize, is_overlap: bool) -> bool {
         self.operations.is_empty()
-            || self.upsert == upsert
+            || self.is_overlap == is_overlap
                 && self.operations.len() < OPERATIONS_MAX
                 && self.bytes + bytes <= BYTES_MAX
     }
 
     /// Adds an operation; there must be room.
-    pub(super) fn push(&mut self, operation: Operation, upsert: bool) {
+    pub(super) fn push(&mut self, operation: Operation, is_overlap: bool) {
         self.bytes += operation.bytes.len();
-        self.upsert = upsert;
+        self.is_overlap = is_overlap;
         self.operations.push(operation);
     }
 
-    /// All operations and whether they upsert; the batch is empty then.
+    /// All operations and whether they are of the overlap; the batch is empty then.
     pub(super) fn take(&mut self) -> (Vec<Operation>, bool) {
         self.bytes = 0;
-        (std::mem::take(&mut self.operations), self.upsert)
+        (std::mem::take(&mut self.operations), self.is_overlap)
     }
-}
-
-/// The operations that a failed command leaves to be sent by themselves: it applied `applied` of those from
-/// `start` on, and had to do with `tried` of them.
-pub(super) fn doubtful(start: usize, applied: usize, tried: usize, len: usize) -> Range<usize> {
-    let first = (start + applied).min(len);
-    let end = (start + tried).max(first + 1).min(len);
-    first..end
 }
 
 #[cfg(test)]
@@ -85,14 +76,5 @@ mod tests {
             batch.push(operation(1), false);
         }
         assert!(!batch.has_room_for(1, false));
-    }
-
-    #[test]
-    fn what_a_failed_command_leaves_is_never_nothing() {
-        assert_eq!(doubtful(0, 2, 3, 9), 2..3);
-        assert_eq!(doubtful(4, 0, 5, 9), 4..9);
-        assert_eq!(doubtful(4, 1, 3, 9), 5..7);
-        assert_eq!(doubtful(4, 0, 0, 9), 4..5);
-        assert_eq!(doubtful(4, 7, 9, 9), 9..9);
     }
 }

@@ -2,18 +2,69 @@
 //! server with what is left of it.
 
 use super::Replay;
+use super::places::Step;
 use super::write::unreplayable;
-use crate::Result;
-use mongoark_oplog::{Command, CommandKind, Entry, Error as OplogError, Remainder};
+use crate::{Error, Result};
+use mongoark_model::Namespace;
+use mongoark_oplog::{Class, Command, CommandKind, Entry, Error as OplogError, Remainder};
 
 impl Replay<'_> {
-    /// Runs a command.
-    pub(super) async fn command(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<()> {
+    /// Does what a command comes to where its collections are now.
+    pub(super) async fn step(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<()> {
+        match self.places.of_command(entry, command)? {
+            Step::Same => self.command(entry, command).await,
+            Step::Elsewhere(bytes) => {
+                let entry = Entry::parse(&bytes)?;
+                match entry.class()? {
+                    Class::Command(command) => self.command(&entry, &command).await,
+                    Class::Skip(_) | Class::Write => Ok(()),
+                }
+            }
+            Step::Create(bytes, target) => self.create(&Entry::parse(&bytes)?, &target).await,
+            Step::Rename { from, to, replace } => {
+                self.begin(command).await?;
+                self.rename(entry, &from, to, replace).await
+            }
+            Step::Drop(namespaces) => {
+                self.begin(command).await?;
+                for namespace in namespaces {
+                    self.indexes.forget(&namespace);
+                    let dropped = self.target.drop(&namespace).await;
+                    dropped.map_err(|error| unreplayable(entry, error))?;
+                }
+                Ok(())
+            }
+            Step::Nothing => {
+                self.done.skipped += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// A command waits for the writes before it.
+    async fn begin(&mut self, command: &Command<'_>) -> Result<()> {
         self.done.applied += 1;
         self.flush().await?;
-        self.absent.command(command)?;
+        self.absent.command(command)
+    }
+
+    /// Makes a collection, which must not be there already: it would be somebody else's.
+    async fn create(&mut self, entry: &Entry<'_>, target: &Namespace) -> Result<()> {
+        let Class::Command(command) = entry.class()? else { return Ok(()) };
+        if self.places.guards_target() && self.target.exists(target).await? {
+            if !self.places.replaces_target() {
+                return Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() });
+            }
+            self.flush().await?;
+            self.target.drop(target).await?;
+        }
+        self.command(entry, &command).await
+    }
+
+    /// Runs a command.
+    async fn command(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<()> {
+        self.begin(command).await?;
         match command.kind {
-            CommandKind::RenameCollection => self.rename(entry, command).await,
             CommandKind::Transaction | CommandKind::ApplyOps => {
                 let wanted = "part of a transaction, with a session and a number";
                 Err(OplogError::Field { ts: entry.ts, field: "lsid", wanted }.into())
@@ -41,11 +92,16 @@ impl Replay<'_> {
     /// Renames a collection by the command, not through applyOps: where the collection is not there because
     /// it was renamed before, that would drop the one that has the new name; and one that stands in the way
     /// it would leave behind under a name of its own making.
-    async fn rename(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<()> {
-        let (from, to, replaces) = command.rename()?;
-        let moved = self.target.rename(&from, &to, replaces).await;
+    async fn rename(
+        &mut self,
+        entry: &Entry<'_>,
+        from: &Namespace,
+        to: Namespace,
+        replace: bool,
+    ) -> Result<()> {
+        let moved = self.target.rename(from, &to, replace).await;
         if moved.map_err(|error| unreplayable(entry, error))? {
-            self.indexes.rename(&from, to);
+            self.indexes.rename(from, to);
         }
         Ok(())
     }

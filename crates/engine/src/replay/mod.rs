@@ -8,11 +8,15 @@ mod absent;
 mod batch;
 mod command;
 mod options;
+mod places;
+mod rules;
 mod transactions;
 mod write;
 
 pub use mongoark_oplog::{CollectionIndexes, IndexCatalog};
 pub use options::{ReplayOptions, Replayed};
+pub use places::Places;
+pub use rules::Rules;
 
 use crate::{Error, Result, Stop};
 use absent::Absent;
@@ -20,8 +24,11 @@ use async_channel::Receiver;
 use batch::Batch;
 use mongoark_bson_bytes as bytes;
 use mongoark_deployment::Target;
+use mongoark_model::Namespace;
 use mongoark_monitor::Monitor;
 use mongoark_oplog::{Class, Entry, Error as OplogError, Part, Skip, TransactionId};
+use places::Where;
+use std::collections::HashSet;
 use transactions::Transactions;
 
 /// Replays the oplog documents that come through `entries`: each message holds one or more whole
@@ -48,6 +55,8 @@ pub async fn replay(
         batch: Batch::default(),
         transactions: Transactions::default(),
         absent: Absent::default(),
+        places: options.places.clone(),
+        caught_up: HashSet::new(),
         done: Replayed::default(),
     };
     let item = monitor.item("oplog", 0, options.expected_bytes);
@@ -70,6 +79,9 @@ struct Replay<'a> {
     /// Transactions that are not committed yet.
     transactions: Transactions,
     absent: Absent,
+    places: Places,
+    /// Capped collections that are known to get what they do not have yet.
+    caught_up: HashSet<Namespace>,
     done: Replayed,
 }
 
@@ -98,6 +110,9 @@ impl Replay<'_> {
     async fn finish(mut self) -> Result<Replayed> {
         self.flush().await?;
         self.absent.settle()?;
+        for leftover in self.places.leftovers() {
+            self.target.drop(&leftover).await?;
+        }
         self.done.unfinished = self.transactions.len() as u64;
         Ok(self.done)
     }
@@ -136,11 +151,28 @@ impl Replay<'_> {
         for operation in &operations {
             match operation.class()? {
                 Class::Skip(skip) => self.skip(operation, skip)?,
-                Class::Write => self.write(operation).await?,
-                Class::Command(command) => self.command(operation, &command).await?,
+                Class::Write => self.write_where_it_belongs(operation).await?,
+                Class::Command(command) => self.step(operation, &command).await?,
             }
         }
         Ok(opened)
+    }
+
+    /// Applies a write to the collection that it is about, whatever that one's name is by now.
+    async fn write_where_it_belongs(&mut self, entry: &Entry<'_>) -> Result<()> {
+        match self.places.of_write(entry)? {
+            Where::Same => self.write(entry).await,
+            Where::Elsewhere(bytes) => self.write(&Entry::parse(&bytes)?).await,
+            Where::Nowhere => {
+                self.done.skipped += 1;
+                Ok(())
+            }
+            Where::Kept(name) => {
+                self.done.kept.insert(name);
+                self.done.skipped += 1;
+                Ok(())
+            }
+        }
     }
 
     /// Takes an entry of a transaction, and applies the transaction when it is committed.

@@ -1,6 +1,8 @@
 //! What a replay is told, and what it tells.
 
+use super::Places;
 use mongoark_model::Timestamp;
+use std::collections::BTreeSet;
 
 /// How to replay.
 #[derive(Clone, Debug, Default)]
@@ -18,12 +20,14 @@ pub struct ReplayOptions {
     /// Whether entries at or before the time of the one before them are repetitions, to be passed over.
     /// For oplogs that are put together from pieces which overlap.
     pub skip_repeated: bool,
+    /// Where the collections of the source are on the target.
+    pub places: Places,
     /// Bytes of oplog that are to come, for the progress; 0 where unknown.
     pub expected_bytes: u64,
 }
 
 /// What a replay did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
     /// Entries applied, counted as mongorestore does: the operations of a transaction one by one, commands
     /// that only edit the index catalog too, bookkeeping and no-ops not.
@@ -32,6 +36,8 @@ pub struct Replayed {
     pub skipped: u64,
     /// Transactions that were not committed by the end of the oplog; nothing of them was applied.
     pub unfinished: u64,
+    /// Users and roles that the oplog changes and the target keeps as its own.
+    pub kept: BTreeSet<String>,
     /// The time of the last entry that was looked at.
     pub last: Option<Timestamp>,
 }

@@ -1,10 +1,10 @@
 //! Inserts, updates and deletes: gathered into batches, sent, and what a server refuses looked at singly.
 
 use super::Replay;
-use super::batch::{Operation, doubtful};
+use super::batch::Operation;
 use crate::{Error, Result};
 use mongoark_bson_bytes::{self as bytes, Builder};
-use mongoark_deployment::{ApplyFailure, Error as DeploymentError};
+use mongoark_deployment::Error as DeploymentError;
 use mongoark_oplog::{Entry, Error as OplogError, Op};
 
 /// `NamespaceNotFound`.
@@ -15,21 +15,39 @@ const ILLEGAL_OPERATION: i32 = 20;
 impl Replay<'_> {
     /// Queues a write.
     pub(super) async fn write(&mut self, entry: &Entry<'_>) -> Result<()> {
-        if self.absent.takes_no(entry) {
+        let is_overlap = self.options.overlap_until.is_none_or(|until| entry.ts.unwrap_or_default() <= until);
+        if self.absent.takes_no(entry) || is_overlap && self.is_there_already(entry).await? {
             self.done.skipped += 1;
             return Ok(());
         }
         let bytes = entry.operation(self.options.preserve_uuids)?;
-        let upsert = self.options.overlap_until.is_none_or(|until| entry.ts.unwrap_or_default() <= until);
-        if !self.batch.has_room_for(bytes.len(), upsert) {
+        if !self.batch.has_room_for(bytes.len(), is_overlap) {
             self.flush().await?;
         }
         self.done.applied += 1;
-        self.batch.push(Operation { bytes, ts: entry.ts }, upsert);
+        self.batch.push(Operation { bytes, ts: entry.ts }, is_overlap);
         if entry.op != Op::Delete && bytes::has_zero_timestamp(entry.object).map_err(OplogError::from)? {
             self.put_zero_timestamps_back(entry).await?;
         }
         Ok(())
+    }
+
+    /// Whether this is the insert of a document that a capped collection has. Inserted once more, it would push
+    /// out the oldest, and no later entry would bring that back. What comes behind the first that is not
+    /// there comes anew in any case, in its order.
+    async fn is_there_already(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let namespace = entry.target();
+        if entry.op != Op::Insert || !self.places.is_capped(&namespace) || self.caught_up.contains(&namespace)
+        {
+            return Ok(false);
+        }
+        let Some(id) = entry.id()? else { return Ok(false) };
+        let found = self.target.has_document(&namespace, &id).await;
+        if found.map_err(|error| unreplayable(entry, error))? {
+            return Ok(true);
+        }
+        self.caught_up.insert(namespace);
+        Ok(false)
     }
 
     /// A server writes the current time in place of `Timestamp(0, 0)`.
@@ -42,19 +60,30 @@ impl Replay<'_> {
         put_back.map_err(|error| unreplayable(entry, error))
     }
 
-    /// Sends what is queued.
+    /// Sends what is queued. An update never makes the document that it does not find: that would be a part of one.
     pub(super) async fn flush(&mut self) -> Result<()> {
-        let (mut operations, upsert) = self.batch.take();
+        let (mut operations, is_overlap) = self.batch.take();
         while !operations.is_empty() {
-            let Err(failure) = self.target.apply_ops(&operations, upsert).await else { return Ok(()) };
-            let ApplyFailure { applied, tried, .. } = *failure;
-            let doubtful = doubtful(0, applied, tried, operations.len());
-            let end = doubtful.end;
-            for operation in &operations[doubtful] {
-                self.apply_alone(operation, upsert).await?;
-            }
-            operations.drain(..end);
+            let Err(failure) = self.target.apply_ops(&operations, false).await else { return Ok(()) };
+            // A server that says nothing of its results had to do with one at least.
+            let tried = failure.applied.len().clamp(1, operations.len());
+            self.look_at(&operations[..tried], &failure.applied, is_overlap).await?;
+            operations.drain(..tried);
             self.drop_those_in_vain(&mut operations)?;
+        }
+        Ok(())
+    }
+
+    /// Applies singly what a server did not apply, and all that it did behind the first that goes through now:
+    /// it may have been about the same document.
+    async fn look_at(&mut self, tried: &[Operation], applied: &[bool], is_overlap: bool) -> Result<()> {
+        let mut again = false;
+        for (place, operation) in tried.iter().enumerate() {
+            let was_applied = applied.get(place) == Some(&true);
+            if !was_applied || again {
+                let goes_through = self.apply_alone(operation, is_overlap).await?;
+                again |= goes_through && !was_applied;
+            }
         }
         Ok(())
     }
@@ -73,19 +102,19 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Applies one write, which may come to nothing for a reason.
-    async fn apply_alone(&mut self, operation: &Operation, upsert: bool) -> Result<()> {
+    /// Applies one write, which may come to nothing for a reason. Whether it did something.
+    async fn apply_alone(&mut self, operation: &Operation, is_overlap: bool) -> Result<bool> {
         let mut entry = Entry::parse(&operation.bytes)?;
         entry.ts = operation.ts;
-        if self.absent.takes_no(&entry) {
+        if self.absent.takes_no(&entry) || is_overlap && self.is_without_document(&entry).await? {
             self.came_to_nothing();
-            return Ok(());
+            return Ok(false);
         }
-        let Err(failure) = self.target.apply_ops(&[operation], upsert).await else { return Ok(()) };
+        let Err(failure) = self.target.apply_ops(&[operation], false).await else { return Ok(true) };
         let error = failure.error;
         if error.is_code(NAMESPACE_NOT_FOUND) {
             if is_made_at_need(&entry) {
-                return self.apply_after_create(&entry, operation).await;
+                return self.apply_after_create(&entry, operation).await.map(|()| true);
             }
             self.absent.is_missing(entry.target(), entry.ts);
         } else if error.is_code(ILLEGAL_OPERATION) && entry.op == Op::Delete && is_about_capped(&error) {
@@ -94,7 +123,15 @@ impl Replay<'_> {
             return Err(unreplayable(&entry, error));
         }
         self.came_to_nothing();
-        Ok(())
+        Ok(false)
+    }
+
+    /// Whether an update is about a document that is not there. Within the overlap that document had been removed
+    /// before its collection was read; an entry to come removes it, or brings it back whole.
+    async fn is_without_document(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let Some(id) = entry.id()?.filter(|_| entry.op == Op::Update) else { return Ok(false) };
+        let found = self.target.has_document(&entry.target(), &id).await;
+        Ok(!found.map_err(|error| unreplayable(entry, error))?)
     }
 
     /// Makes a collection that a server makes by itself for its first document, and applies its write again.

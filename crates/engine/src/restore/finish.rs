@@ -4,11 +4,13 @@ use super::plan::{Planned, is_refusal};
 use super::write::locked;
 use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::catalog::Summary;
+use crate::replay::{CollectionIndexes, IndexCatalog, Replayed};
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
 use mongoark_deployment::{Target, indexes};
-use mongoark_model::{CollectionKind, Counts};
+use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Monitor;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -22,24 +24,36 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn report(self) -> RestoreReport {
-        let restored = |(planned, _): (Planned, Vec<Vec<u8>>)| {
+    /// What was done, with the number of indexes that each namespace has now.
+    pub(super) fn report(
+        self,
+        mut built: HashMap<Namespace, u64>,
+        replayed: Option<Replayed>,
+    ) -> RestoreReport {
+        let mut restored = |(planned, _): (Planned, Vec<Vec<u8>>)| {
             let tally = locked(&planned.tally);
             RestoredNamespace {
+                indexes: built.remove(&planned.metadata.namespace).unwrap_or_default(),
                 from: planned.from,
                 to: planned.metadata.namespace,
                 kind: planned.metadata.kind,
                 inserted: tally.inserted,
                 identical: tally.identical,
                 failed: tally.rejected,
-                indexes: tally.indexes,
             }
         };
-        RestoreReport {
-            namespaces: self.namespaces.into_iter().map(restored).collect(),
-            summary: self.summary,
-            read: self.read,
-        }
+        let mut namespaces: Vec<RestoredNamespace> = self.namespaces.into_iter().map(&mut restored).collect();
+        // What the oplog made, or gave another name.
+        namespaces.extend(built.into_iter().map(|(namespace, indexes)| RestoredNamespace {
+            from: namespace.clone(),
+            to: namespace,
+            kind: CollectionKind::Collection,
+            inserted: 0,
+            identical: 0,
+            failed: 0,
+            indexes,
+        }));
+        RestoreReport { namespaces, replayed, summary: self.summary, read: self.read }
     }
 }
 
@@ -78,19 +92,23 @@ pub(super) async fn views(
     }
 }
 
-/// Builds the indexes of every collection, several collections at once.
+/// Builds the indexes of every collection, several collections at once. Returns how many each got.
 pub(super) async fn indexes(
     target: &Target,
-    written: &mut Written,
+    catalog: IndexCatalog,
     jobs: usize,
     monitor: &Monitor,
     stop: &Stop,
-) -> Result<()> {
+) -> Result<HashMap<Namespace, u64>> {
     let slots = Arc::new(Semaphore::new(jobs));
-    let mut running: JoinSet<Result<()>> = JoinSet::new();
-    for (planned, _) in &written.namespaces {
-        let wanted = indexes::to_build(&planned.metadata);
-        if wanted.is_empty() || planned.metadata.kind.is_accounts() || locked(&planned.tally).refuses() {
+    let mut running: JoinSet<Result<(Namespace, u64)>> = JoinSet::new();
+    for (namespace, mut indexes) in catalog {
+        // The server makes these by itself.
+        let is_own = |spec: &RawDocumentBuf| {
+            indexes::is_default_id(spec) || spec.get_bool("clustered").unwrap_or(false)
+        };
+        indexes.specs.retain(|spec| !is_own(spec));
+        if indexes.specs.is_empty() {
             continue;
         }
         let slot = Arc::clone(&slots)
@@ -98,55 +116,58 @@ pub(super) async fn indexes(
             .await
             .map_err(|_| Error::PipelineClosed("the index builds"))?;
         stop.check()?;
-        let (target, planned, monitor) = (target.clone(), planned.clone(), monitor.clone());
+        let (target, monitor) = (target.clone(), monitor.clone());
         running.spawn(async move {
-            let built = build(&target, &planned, &wanted, &monitor).await;
+            let built = build(&target, &namespace, &indexes, &monitor).await;
             drop(slot);
-            built
+            built.map(|built| (namespace, built))
         });
     }
-    let mut first = Ok(());
+    let mut built = Ok(HashMap::new());
     while let Some(ended) = running.join_next().await {
-        first = first.and(ended.unwrap_or(Err(Error::PipelineClosed("an index build"))));
+        let ended = ended.unwrap_or(Err(Error::PipelineClosed("an index build")));
+        built = match (built, ended) {
+            (Ok(mut built), Ok((namespace, count))) => {
+                built.insert(namespace, count);
+                Ok(built)
+            }
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+        };
     }
-    first
+    built
 }
 
 async fn build(
     target: &Target,
-    planned: &Planned,
-    wanted: &[RawDocumentBuf],
+    namespace: &Namespace,
+    indexes: &CollectionIndexes,
     monitor: &Monitor,
-) -> Result<()> {
-    let metadata = &planned.metadata;
-    let collated = matches!(metadata.options.get("collation"), Ok(Some(_)));
-    let item = monitor.item(format!("{} (indexes)", metadata.namespace), wanted.len() as u64, 0);
-    let together = target.build_indexes(&metadata.namespace, wanted, collated).await;
+) -> Result<u64> {
+    let wanted = indexes.specs.len() as u64;
+    let item = monitor.item(format!("{namespace} (indexes)"), wanted, 0);
+    let together = target.build_indexes(namespace, &indexes.specs, indexes.collated).await;
     let built = match together {
         Ok(()) => {
-            item.add(wanted.len() as u64, 0);
-            Ok(wanted.len() as u64)
+            item.add(wanted, 0);
+            Ok(wanted)
         }
         // One that fails takes the others with it: each by itself tells which it was.
-        Err(error) if is_refusal(&error) => one_by_one(target, planned, wanted, collated, monitor).await,
+        Err(error) if is_refusal(&error) => one_by_one(target, namespace, indexes, monitor).await,
         Err(error) => Err(error.into()),
     };
     monitor.finish(&item);
-    locked(&planned.tally).indexes = built?;
-    Ok(())
+    built
 }
 
 async fn one_by_one(
     target: &Target,
-    planned: &Planned,
-    wanted: &[RawDocumentBuf],
-    collated: bool,
+    namespace: &Namespace,
+    indexes: &CollectionIndexes,
     monitor: &Monitor,
 ) -> Result<u64> {
-    let namespace = &planned.metadata.namespace;
     let mut built = 0;
-    for index in wanted {
-        match target.build_indexes(namespace, std::slice::from_ref(index), collated).await {
+    for index in &indexes.specs {
+        match target.build_indexes(namespace, std::slice::from_ref(index), indexes.collated).await {
             Ok(()) => built += 1,
             Err(error) if is_refusal(&error) => {
                 monitor.fail(namespace.to_string(), format!("index {}: {error}", indexes::name(index)), 0);

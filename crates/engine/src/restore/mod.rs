@@ -1,10 +1,11 @@
-//! An archive into a deployment: plan, create, documents, views, accounts, indexes.
+//! An archive into a deployment: plan, create, documents, views, accounts, oplog, indexes.
 //!
 //! From a file the archive's end and index are authenticated before the first write; from a pipe
 //! truncation shows only at the end, and then the run fails.
 
 mod accounts;
 mod finish;
+mod oplog;
 mod plan;
 mod tally;
 mod write;
@@ -12,18 +13,20 @@ mod write;
 use crate::catalog::Summary;
 use crate::reading::{Archive, Feed};
 use crate::rename::Rename;
+use crate::replay::Replayed;
 use crate::select::Selection;
+use crate::slices::SlicePlan;
 use crate::{Error, Result, Stop};
 use mongoark_deployment::Target;
 use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Monitor;
+pub use oplog::Until;
+pub(crate) use oplog::send_feed;
+use oplog::{Aside, OplogPlan, Replaying};
 use plan::Plan;
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Instant;
-
-/// What to do about the oplog of an archive that was made from a dump with one.
-const OPLOG_IS_LEFT: &str = "is not replayed, so that each collection is of another moment; to replay it, make a dump \
-                             of mongodump's of the archive ('mongoark convert') and use 'mongorestore --oplogReplay'";
 
 /// What to do about a collection that exists on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,12 @@ pub struct RestoreOptions {
     pub renames: Vec<Rename>,
     /// What to do about what exists.
     pub existing: Existing,
+    /// Leave the archive's oplog alone: each collection is of another moment then.
+    pub no_oplog: bool,
+    /// Up to when.
+    pub until: Until,
+    /// Captured slices of the oplog that go on where the archive's ends.
+    pub slices: Option<SlicePlan>,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Inserts in flight at once, and collections indexed at once.
@@ -94,6 +103,8 @@ pub struct RestoredNamespace {
 pub struct RestoreReport {
     /// Each namespace, in the archive's order.
     pub namespaces: Vec<RestoredNamespace>,
+    /// What the oplog did; nothing where none was replayed.
+    pub replayed: Option<Replayed>,
     /// What the archive says of itself; none in a dry run of a pipe.
     pub summary: Option<Summary>,
     /// Documents and bytes read from the archive.
@@ -119,14 +130,18 @@ pub async fn restore(
     let since = Instant::now();
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
+    let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
     let plan = plan::plan(target, &catalog, options, monitor).await?;
-    if let Some(oplog) = catalog.oplog {
-        monitor.fail("oplog", OPLOG_IS_LEFT, oplog.documents);
+    if let Some(oplog) = &oplog {
+        oplog.check(&plan, options)?;
     }
     if options.dry_run {
         return Ok(plan.dry_report(monitor));
     }
-    let mut report = run(target, feed, plan, options, monitor, stop).await?;
+    if let Some(oplog) = &oplog {
+        oplog.check_rights(target, &plan).await?;
+    }
+    let mut report = run(target, feed, plan, oplog, options, monitor, stop).await?;
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
     monitor.stage("restore", since);
     Ok(report)
@@ -136,20 +151,37 @@ async fn run(
     target: &Target,
     feed: Feed,
     plan: Plan,
+    oplog: Option<OplogPlan>,
     options: &RestoreOptions,
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<RestoreReport> {
     let since = Instant::now();
+    let own_accounts = match &oplog {
+        Some(_) => oplog::own_accounts(target, &plan).await?,
+        None => HashSet::new(),
+    };
     let created = plan::create(target, plan, options, monitor, stop).await?;
     monitor.stage("create", since);
     let since = Instant::now();
-    let mut written = write::documents(target, feed, created, options, monitor, stop).await?;
+    let again = feed.again();
+    let mut aside = Aside::new(oplog.as_ref());
+    let mut written = write::documents(target, feed, created, &mut aside, options, monitor, stop).await?;
     monitor.stage("documents", since);
-    let since = Instant::now();
     finish::views(target, &mut written, options, monitor).await?;
     accounts::merge(target, &mut written, monitor).await?;
-    finish::indexes(target, &mut written, options.jobs, monitor, stop).await?;
+    let mut catalog = oplog::index_catalog(&written);
+    let since = Instant::now();
+    let replayed = match oplog {
+        Some(plan) => {
+            let replaying = Replaying { target, plan, options, own_accounts, monitor, stop };
+            Some(replaying.run(again, aside, &written, &mut catalog).await?)
+        }
+        None => None,
+    };
+    monitor.stage("oplog", since);
+    let since = Instant::now();
+    let built = finish::indexes(target, catalog, options.jobs, monitor, stop).await?;
     monitor.stage("indexes", since);
-    Ok(written.report())
+    Ok(written.report(built, replayed))
 }

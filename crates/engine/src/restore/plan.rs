@@ -35,6 +35,13 @@ pub(super) struct Planned {
     pub(super) tally: Arc<Mutex<Tally>>,
 }
 
+impl Planned {
+    /// What it is at the source, under its name there.
+    pub(super) fn source(&self) -> CollectionMetadata {
+        CollectionMetadata { namespace: self.from.clone(), ..self.metadata.clone() }
+    }
+}
+
 /// The plan of a whole restore, in the archive's order.
 pub(super) struct Plan {
     pub(super) namespaces: Vec<Planned>,

@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 /// Refused documents that are named; the others are only counted.
 const NAMED: usize = 5;
+/// What the server says of a document whose `_id` is there already.
+const DUPLICATE_KEY: i32 = 11000;
 
 /// Counts of one collection.
 #[derive(Debug, Default)]
@@ -13,8 +15,8 @@ pub(super) struct Tally {
     pub(super) inserted: u64,
     pub(super) identical: u64,
     pub(super) rejected: u64,
-    /// Indexes built.
-    pub(super) indexes: u64,
+    /// Documents that came twice, of which the oplog makes one.
+    pub(super) superseded: u64,
     named: Vec<Rejected>,
     refused: bool,
     reported: bool,
@@ -28,6 +30,15 @@ impl Tally {
         self.rejected += outcome.rejected.len() as u64;
         let room = NAMED.saturating_sub(self.named.len());
         self.named.extend(outcome.rejected.into_iter().take(room));
+    }
+
+    /// Adds what became of a batch whose collection the oplog settles: a document that stands in the archive twice
+    /// is there once and right in the end.
+    pub(super) fn add_unsettled(&mut self, mut outcome: InsertOutcome) {
+        let before = outcome.rejected.len();
+        outcome.rejected.retain(|rejected| rejected.code != DUPLICATE_KEY);
+        self.superseded += (before - outcome.rejected.len()) as u64;
+        self.add(outcome);
     }
 
     /// From now on no document can be written: the collection could not be made, or broke.
@@ -47,7 +58,7 @@ impl Tally {
 
     /// All documents that came by.
     pub(super) fn seen(&self) -> u64 {
-        self.inserted + self.identical + self.rejected
+        self.inserted + self.identical + self.superseded + self.rejected
     }
 
     /// The text of the failure to report, once.

@@ -3,6 +3,7 @@
 
 use super::RestoreOptions;
 use super::finish::Written;
+use super::oplog::Aside;
 use super::plan::{Plan, Planned, is_merged_always, is_refusal};
 use super::{Existing, tally::Tally};
 use crate::catalog::Summary;
@@ -39,6 +40,9 @@ struct Context {
     inserts: Semaphore,
     abort: Stop,
     accept_identical: bool,
+    /// Whether the oplog settles which of two documents with one `_id` is right. A document that was removed and
+    /// stored anew while its collection was read may stand in the archive twice.
+    is_settled_later: bool,
 }
 
 /// A collection's progress, which ends when its last worker does.
@@ -58,6 +62,7 @@ pub(super) async fn documents(
     target: &Target,
     mut feed: Feed,
     plan: Plan,
+    aside: &mut Aside,
     options: &RestoreOptions,
     monitor: &Monitor,
     stop: &Stop,
@@ -67,12 +72,14 @@ pub(super) async fn documents(
         inserts: Semaphore::new(options.jobs),
         abort: Stop::default(),
         accept_identical: options.existing == Existing::Merge,
+        is_settled_later: aside.is_replayed(),
     });
     feed.take_only(plan.streams());
     let mut destinations: HashMap<u32, Destination> =
         plan.namespaces.into_iter().map(|planned| (planned.stream, destination(planned))).collect();
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
-    let read = route(&mut feed, &mut destinations, &mut workers, &context, options.jobs, monitor, stop).await;
+    let to = Route { context: &context, jobs: options.jobs, monitor, stop };
+    let read = route(&mut feed, &mut destinations, &mut workers, aside, &to).await;
     if read.is_err() {
         context.abort.request();
     }
@@ -90,20 +97,31 @@ fn destination(planned: Planned) -> Destination {
     Destination { planned, queue: None, accounts: Vec::new(), arrived: Counts::default() }
 }
 
+/// What routing needs besides.
+struct Route<'a> {
+    context: &'a Arc<Context>,
+    jobs: usize,
+    monitor: &'a Monitor,
+    stop: &'a Stop,
+}
+
 async fn route(
     feed: &mut Feed,
     destinations: &mut HashMap<u32, Destination>,
     workers: &mut JoinSet<Result<()>>,
-    context: &Arc<Context>,
-    jobs: usize,
-    monitor: &Monitor,
-    stop: &Stop,
+    aside: &mut Aside,
+    to: &Route<'_>,
 ) -> Result<Option<Summary>> {
+    let Route { context, jobs, monitor, stop } = *to;
     loop {
         stop.check()?;
         context.abort.check().map_err(|_| Error::PipelineClosed("an inserting task"))?;
         match feed.next().await? {
             Piece::Chunk(chunk, share) => {
+                if aside.takes(chunk.stream) {
+                    aside.put(chunk.bytes).await?;
+                    continue;
+                }
                 // A stream that is not selected comes by in a pipe, and is passed over.
                 let Some(destination) = destinations.get_mut(&chunk.stream) else { continue };
                 destination.take(chunk, share, workers, context, jobs, monitor)?;
@@ -202,6 +220,7 @@ async fn insert_all(
         }
         let _permit = context.inserts.acquire().await.map_err(|_| Error::PipelineClosed("the inserts"))?;
         match inserter.insert(&chunk.bytes).await {
+            Ok(outcome) if context.is_settled_later => locked(tally).add_unsettled(outcome),
             Ok(outcome) => locked(tally).add(outcome),
             Err(error) if is_refusal(&error) => {
                 // How much of this chunk was taken is unknown; none of it is claimed.

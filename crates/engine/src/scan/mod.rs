@@ -1,9 +1,11 @@
 //! Reading one collection: how many cursors, which failures concern it alone, and the one copy of each document from a
 //! reply into a chunk.
 
+mod reader;
 mod whereabouts;
 
-pub(crate) use whereabouts::{Whereabouts, whereabouts};
+pub(crate) use reader::{ReadContext, Reader, open_where_it_is};
+pub(crate) use whereabouts::{Whereabouts, indexes_where_it_is, whereabouts};
 
 use crate::archive::OpenChunk;
 use crate::{Error, Result};
@@ -20,6 +22,7 @@ const PART_BYTES: u64 = 32 * 1024 * 1024;
 const SPLIT_DOCUMENTS: u64 = 5_000;
 
 /// What is to be read.
+#[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     pub(crate) source: &'a Source,
     pub(crate) metadata: &'a CollectionMetadata,

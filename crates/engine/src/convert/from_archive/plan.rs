@@ -74,9 +74,9 @@ pub(super) fn of(catalog: Catalog, without_oplog: bool, monitor: &Monitor) -> Re
         entries.push(entry);
         (entries.len() - 1, document)
     });
-    let stream = catalog.oplog.map(|oplog| oplog.stream);
+    let stream = catalog.oplog.as_ref().map(|oplog| oplog.stream);
     let (oplog, counted) = if without_oplog { (None, stream) } else { (stream, None) };
-    if let Some(found) = catalog.oplog.filter(|_| !without_oplog) {
+    if let Some(found) = catalog.oplog.as_ref().filter(|_| !without_oplog) {
         let expected = Counts::new(found.documents, found.bytes);
         streams.insert(found.stream, Taken { entry: entries.len(), name: "oplog".to_owned(), expected });
         entries.push(Entry::oplog());

@@ -9,36 +9,36 @@ use tempfile::SpooledTempFile;
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Whole documents in their order, being put aside.
-pub(super) struct Spool {
+pub(crate) struct Spool {
     /// Away while a thread works on it.
     file: Option<SpooledTempFile>,
 }
 
 impl Spool {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { file: Some(SpooledTempFile::new(MEMORY_BYTES)) }
     }
 
     /// Appends whole documents.
-    pub(super) async fn append(&mut self, documents: Vec<u8>) -> Result<()> {
+    pub(crate) async fn append(&mut self, documents: Vec<u8>) -> Result<()> {
         work(&mut self.file, move |file| file.write_all(&documents).map_err(not_written)).await
     }
 
     /// From now on documents are read, from the first on.
-    pub(super) async fn read_back(mut self) -> Result<SpoolReader> {
+    pub(crate) async fn read_back(mut self) -> Result<SpoolReader> {
         work(&mut self.file, |file| file.seek(SeekFrom::Start(0)).map_err(not_written)).await?;
         Ok(SpoolReader { reader: self.file.map(DocumentReader::new) })
     }
 }
 
 /// The documents of a spool, coming back.
-pub(super) struct SpoolReader {
+pub(crate) struct SpoolReader {
     reader: Option<DocumentReader<SpooledTempFile>>,
 }
 
 impl SpoolReader {
     /// The next whole documents, about `bytes_max` bytes; none at the end.
-    pub(super) async fn read(&mut self, bytes_max: usize) -> Result<Vec<u8>> {
+    pub(crate) async fn read(&mut self, bytes_max: usize) -> Result<Vec<u8>> {
         work(&mut self.reader, move |reader| {
             let mut documents = Vec::new();
             let read = reader.read(&mut documents, bytes_max);

@@ -1,0 +1,46 @@
+//! Where an oplog begins that goes with a dump, and whether that beginning still holds.
+
+use crate::{Error, Result};
+use mongoark_deployment::Source;
+use mongoark_deployment::oplog::{self, Position, Start};
+use mongoark_model::Timestamp;
+
+/// What was found before anything else was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    start: Start,
+    rollback_id: i32,
+}
+
+impl Beginning {
+    /// Looks where the oplog stands now.
+    pub(crate) async fn find(source: &Source) -> Result<Self> {
+        let rollback_id = oplog::position(source).await?.rollback_id;
+        let start = oplog::start(source).await?;
+        Ok(Self { start, rollback_id })
+    }
+
+    /// The first entry that is needed.
+    pub(crate) fn first(&self) -> Timestamp {
+        self.start.first.into()
+    }
+
+    /// The effect of everything up to here is in what cursors read that were opened later.
+    pub(crate) fn seen(&self) -> Timestamp {
+        self.start.seen.into()
+    }
+
+    /// An error where the member has rolled back writes since.
+    pub(crate) fn check_rollback(&self, now: &Position) -> Result<()> {
+        if now.rollback_id == self.rollback_id { Ok(()) } else { Err(Error::RolledBack) }
+    }
+
+    /// An error unless the first entry is still in the oplog: it rolled over, or the member was synced anew.
+    pub(crate) async fn check_still_there(&self, source: &Source) -> Result<()> {
+        if oplog::term_of(source, self.start.first).await? == Some(self.start.term) {
+            return Ok(());
+        }
+        let oldest = oplog::oldest(source).await?.into();
+        Err(Error::OplogLost { needed: self.first(), oldest })
+    }
+}

@@ -1,0 +1,344 @@
+//! Where the collections of the source stand on the target.
+//!
+//! A dump lists collections some time after its oplog begins. By then they may have been renamed, dropped and made
+//! anew, so that a name means another collection in the oplog than in the dump; a UUID never does. So entries
+//! are sent to where their collection is by its UUID, and what the oplog does to a collection whose later state the
+//! dump has already is not done again.
+
+use super::rules::Rules;
+use crate::{Error, Result};
+use mongoark_bson_bytes as bytes;
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_oplog::{Command, CommandKind, Entry, Error as OplogError, Op};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+type Uuid = [u8; 16];
+
+/// What stands before the name of a time series' buckets.
+const BUCKETS: &str = "system.buckets.";
+/// The collection that holds a database's views.
+const VIEWS: &str = "system.views";
+
+/// Where every collection is that is known. Without any, entries go by their names.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    rules: Rules,
+    known: HashMap<Uuid, Place>,
+    /// Who stands where on the target.
+    names: HashMap<Namespace, Uuid>,
+    /// Collections that had gone before the dump listed them.
+    gone: HashSet<Uuid>,
+    /// Views by their names at the source, with those on the target.
+    views: BTreeMap<Namespace, Namespace>,
+}
+
+/// One collection.
+#[derive(Clone, Debug)]
+struct Place {
+    source: Namespace,
+    target: Namespace,
+    is_temporary: bool,
+    /// Whether documents of it that are there already may come again.
+    is_capped: bool,
+}
+
+/// Where a write goes.
+pub(super) enum Where {
+    /// To the namespace that it names.
+    Same,
+    /// This operation in its place.
+    Elsewhere(Vec<u8>),
+    /// Nowhere: it is not selected, or its collection is gone.
+    Nowhere,
+    /// Nowhere, because it is an account of the target's own.
+    Kept(String),
+}
+
+/// What becomes of a command.
+pub(super) enum Step {
+    /// It is run as it is.
+    Same,
+    /// This one is run in its place.
+    Elsewhere(Vec<u8>),
+    /// It makes a collection, as this command does.
+    Create(Vec<u8>, Namespace),
+    /// A collection gets another name.
+    Rename { from: Namespace, to: Namespace, replace: bool },
+    /// Collections or views are dropped.
+    Drop(Vec<Namespace>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Places {
+    /// No collection yet, under these rules.
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
+    /// A collection, time series or view that was restored; `target` is its name there.
+    pub fn insert(&mut self, metadata: &CollectionMetadata, target: &CollectionMetadata) {
+        if metadata.kind == CollectionKind::View {
+            self.views.insert(metadata.namespace.clone(), target.namespace.clone());
+        } else if let Some(uuid) = metadata.uuid {
+            let place = Place {
+                source: metadata.data_namespace(),
+                target: target.data_namespace(),
+                is_temporary: false,
+                is_capped: metadata.is_capped(),
+            };
+            self.put(uuid, place);
+        }
+    }
+
+    /// A collection that could not be restored: what is written to it is lost with it.
+    pub fn give_up(&mut self, metadata: &CollectionMetadata) {
+        self.gone.extend(metadata.uuid);
+    }
+
+    fn put(&mut self, uuid: Uuid, place: Place) {
+        self.names.insert(place.target.clone(), uuid);
+        self.known.insert(uuid, place);
+    }
+
+    fn forget(&mut self, uuid: Uuid) -> Option<Namespace> {
+        let place = self.known.remove(&uuid)?;
+        self.names.remove(&place.target);
+        Some(place.target)
+    }
+
+    /// Whether a collection that is to be made must not be there.
+    pub(super) fn guards_target(&self) -> bool {
+        self.rules.is_by_uuid()
+    }
+
+    /// Whether one that is there all the same is replaced.
+    pub(super) fn replaces_target(&self) -> bool {
+        self.rules.replaces()
+    }
+
+    /// Whether documents that a capped collection has already may come again.
+    pub(super) fn is_capped(&self, target: &Namespace) -> bool {
+        self.names.get(target).and_then(|uuid| self.known.get(uuid)).is_some_and(|place| place.is_capped)
+    }
+
+    /// What the replay leaves over that is nobody's: temporary collections whose end has not come.
+    pub(super) fn leftovers(&self) -> Vec<Namespace> {
+        let left = |place: &&Place| place.is_temporary && !self.rules.takes(&place.source);
+        self.known.values().filter(left).map(|place| place.target.clone()).collect()
+    }
+
+    /// Where a write goes.
+    pub(super) fn of_write(&mut self, entry: &Entry<'_>) -> Result<Where> {
+        let source = entry.target();
+        if source.collection == VIEWS {
+            return self.of_view(entry);
+        }
+        if let Some(name) = self.rules.protects(entry)? {
+            return Ok(Where::Kept(name));
+        }
+        Ok(match self.whereabouts(entry.uuid(), &source) {
+            Some(target) if target == source => Where::Same,
+            Some(target) => Where::Elsewhere(entry.relocated(&target)?),
+            None => Where::Nowhere,
+        })
+    }
+
+    /// Where a collection is; nothing where it is not selected or gone.
+    fn whereabouts(&mut self, uuid: Option<Uuid>, source: &Namespace) -> Option<Namespace> {
+        if let Some(place) = uuid.and_then(|uuid| self.known.get(&uuid)) {
+            return Some(place.target.clone());
+        }
+        if uuid.is_some_and(|uuid| self.gone.contains(&uuid)) || !self.rules.takes(source) {
+            return None;
+        }
+        let target = self.rules.target(source);
+        match uuid {
+            // The name is another's by now: this one was gone before the dump looked.
+            Some(uuid) if self.names.contains_key(&target) => {
+                self.gone.insert(uuid);
+                None
+            }
+            _ => Some(target),
+        }
+    }
+
+    /// A view is a document in its database's `system.views`.
+    fn of_view(&mut self, entry: &Entry<'_>) -> Result<Where> {
+        let id = entry.id()?.and_then(|id| id.as_str());
+        let Some(source) = id.and_then(|id| id.parse::<Namespace>().ok()) else { return Ok(Where::Same) };
+        if !self.rules.takes(&source) {
+            return Ok(Where::Nowhere);
+        }
+        let target = self.rules.target(&source);
+        match entry.op {
+            Op::Delete => _ = self.views.remove(&source),
+            _ => _ = self.views.insert(source.clone(), target.clone()),
+        }
+        if target == source { Ok(Where::Same) } else { Ok(Where::Elsewhere(renamed_view(entry, &target)?)) }
+    }
+
+    /// What becomes of a command.
+    pub(super) fn of_command(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        match command.kind {
+            CommandKind::Create => self.create(entry, command),
+            CommandKind::Drop => self.drop(entry, command),
+            CommandKind::DropDatabase => Ok(self.drop_database(command.db)),
+            CommandKind::RenameCollection => self.rename(entry, command),
+            CommandKind::Transaction | CommandKind::ApplyOps => Ok(Step::Same),
+            _ => self.of_collection(entry, command),
+        }
+    }
+
+    fn of_collection(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let source = command.collection()?;
+        let Some(mut target) = self.whereabouts(entry.uuid(), &source) else { return Ok(Step::Nothing) };
+        // A command may name a time series where its UUID is that of the buckets.
+        if !source.collection.starts_with(BUCKETS)
+            && let Some(series) = target.collection.strip_prefix(BUCKETS)
+        {
+            target.collection = series.to_owned();
+        }
+        Ok(if target == source { Step::Same } else { Step::Elsewhere(entry.relocated(&target)?) })
+    }
+
+    fn create(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let source = command.collection()?;
+        let is_temporary = command.is_temporary()?;
+        // Made when it is needed: for the first view that is selected.
+        if source.collection == VIEWS || !(is_temporary || self.rules.takes(&source)) {
+            return Ok(Step::Nothing);
+        }
+        let target = self.rules.target(&source);
+        let Some(uuid) = entry.uuid() else {
+            return Ok(Step::Create(entry.relocated(&target)?, target));
+        };
+        if self.known.contains_key(&uuid) || self.gone.contains(&uuid) {
+            return Ok(Step::Nothing);
+        }
+        if self.names.contains_key(&target) {
+            self.gone.insert(uuid);
+            return Ok(Step::Nothing);
+        }
+        let capped = bytes::get(entry.object, "capped").map_err(OplogError::from)?;
+        let is_capped = capped.is_some_and(|capped| capped.as_bool() != Some(false));
+        let create = entry.relocated(&target)?;
+        self.put(uuid, Place { source, target: target.clone(), is_temporary, is_capped });
+        Ok(Step::Create(create, target))
+    }
+
+    fn drop(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let source = command.collection()?;
+        if source.collection == VIEWS {
+            return Ok(Step::Drop(self.take_views(&source.db)));
+        }
+        let Some(target) = self.whereabouts(entry.uuid(), &source) else { return Ok(Step::Nothing) };
+        if let Some(uuid) = entry.uuid()
+            && self.forget(uuid).is_none()
+            && self.rules.is_by_uuid()
+        {
+            // It had gone before the dump listed it, and nothing was made of it.
+            return Ok(Step::Nothing);
+        }
+        Ok(if target == source { Step::Same } else { Step::Elsewhere(entry.relocated(&target)?) })
+    }
+
+    /// Every collection has its own entry before; what is left is dropped one by one, since the target's database may
+    /// hold others than the source's.
+    fn drop_database(&mut self, db: &str) -> Step {
+        let left: Vec<Uuid> =
+            self.known.iter().filter(|(_, place)| place.source.db == db).map(|(uuid, _)| *uuid).collect();
+        let mut dropped = self.take_views(db);
+        dropped.extend(left.into_iter().filter_map(|uuid| self.forget(uuid)));
+        if self.rules.is_by_uuid() { Step::Drop(dropped) } else { Step::Same }
+    }
+
+    fn take_views(&mut self, db: &str) -> Vec<Namespace> {
+        let (taken, kept) =
+            std::mem::take(&mut self.views).into_iter().partition(|(source, _)| source.db == db);
+        self.views = kept;
+        let taken: BTreeMap<Namespace, Namespace> = taken;
+        taken.into_values().collect()
+    }
+
+    fn rename(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let (from, to, replaces) = command.rename()?;
+        let place = entry.uuid().and_then(|uuid| Some((uuid, self.known.get(&uuid)?.clone())));
+        let Some((uuid, place)) = place else { return self.rename_unknown(entry, command) };
+        // The dump found it under a name that it got later.
+        if place.source != from {
+            return Ok(Step::Nothing);
+        }
+        if !self.rules.takes(&to) {
+            self.forget(uuid);
+            return Ok(Step::Drop(vec![place.target]));
+        }
+        let target = self.rules.target(&to);
+        let occupant = self.names.get(&target).copied().filter(|other| *other != uuid);
+        let replaced = command.replaced()?;
+        if occupant.is_some() && replaced.map_or(!replaces, |replaced| occupant != Some(replaced)) {
+            // Who stands there came later, and so this one had been there and gone again.
+            return Ok(Step::Nothing);
+        }
+        if let Some(occupant) = occupant {
+            self.forget(occupant);
+        }
+        self.forget(uuid);
+        let replace = occupant.is_some() || self.rules.replaces() || replaces && !self.rules.is_by_uuid();
+        let step = Step::Rename { from: place.target.clone(), to: target.clone(), replace };
+        self.put(uuid, Place { source: to, target, is_temporary: false, ..place });
+        Ok(step)
+    }
+
+    fn rename_unknown(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let (from, to, replaces) = command.rename()?;
+        if !self.rules.takes(&to) || entry.uuid().is_some_and(|uuid| self.gone.contains(&uuid)) {
+            return Ok(Step::Nothing);
+        }
+        if !self.rules.takes(&from) {
+            let ts = entry.ts.unwrap_or_default();
+            return Err(Error::MissingCollection { namespace: from, ts });
+        }
+        let (source, target) = (self.rules.target(&from), self.rules.target(&to));
+        let is_taken = |name: &Namespace| entry.uuid().is_some() && self.names.contains_key(name);
+        if self.rules.is_by_uuid() || is_taken(&source) || is_taken(&target) {
+            return Ok(Step::Nothing);
+        }
+        Ok(Step::Rename { from: source, to: target, replace: replaces })
+    }
+}
+
+/// A view's entry under another name, and of a time series on its renamed buckets.
+fn renamed_view(entry: &Entry<'_>, target: &Namespace) -> Result<Vec<u8>> {
+    let views = Namespace::new(target.db.clone(), VIEWS);
+    let relocated = entry.relocated(&views)?;
+    let name = format!("{}.{}", target.db, target.collection);
+    let mut out = bytes::Builder::with_capacity(relocated.len() + 64);
+    for element in bytes::Elements::new(&relocated).map_err(OplogError::from)? {
+        let element = element.map_err(OplogError::from)?;
+        match (element.key, element.as_document()) {
+            (b"o" | b"o2", Some(document)) => {
+                let document =
+                    with_view_name(document, &name, &target.collection).map_err(OplogError::from)?;
+                out.document(element.key, &document);
+            }
+            _ => _ = out.element(&element),
+        }
+    }
+    Ok(out.finish())
+}
+
+fn with_view_name(document: &[u8], name: &str, collection: &str) -> bytes::Result<Vec<u8>> {
+    let mut out = bytes::Builder::with_capacity(document.len() + name.len());
+    for element in bytes::Elements::new(document)? {
+        let element = element?;
+        match (element.key, element.as_str()) {
+            (b"_id", Some(_)) => _ = out.str("_id", name),
+            (b"viewOn", Some(on)) if on.starts_with(BUCKETS) => {
+                out.str("viewOn", format!("{BUCKETS}{collection}"));
+            }
+            _ => _ = out.element(&element),
+        }
+    }
+    Ok(out.finish())
+}

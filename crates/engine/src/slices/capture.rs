@@ -1,0 +1,311 @@
+//! The continuous capture: entries that a majority has, into slices, until it is asked to stop.
+
+use super::folder::Folder;
+use super::slice::{OpenSlice, describe};
+use super::tailing::{self, From, Place, Tailed, Tailing, is_passing};
+use crate::catalog::{DeploymentEntry, now_ms};
+use crate::oplog::{Gap, Kept, SliceStart, kept};
+use crate::quote::counted;
+use crate::{Error, Result, Stop};
+use mongoark_container::WriteOptions;
+use mongoark_deployment::{Batch, Connection, Source, SourceOptions};
+use mongoark_model::{Counts, Timestamp, TopologyKind};
+use mongoark_monitor::{Item, Monitor};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The file that keeps two captures out of one folder.
+const LOCK: &str = "capture.lock";
+/// Between two tries to find a member.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long nobody may answer before it is told once more.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// How to capture.
+#[derive(Debug)]
+pub struct CaptureOptions {
+    /// Where the slices go.
+    pub dir: PathBuf,
+    /// Codec and secrets.
+    pub write: WriteOptions,
+    /// A slice is closed when it is this old.
+    pub slice_age_max: Duration,
+    /// And when it has so many bytes.
+    pub slice_bytes_max: u64,
+    /// Which members may be read.
+    pub source: SourceOptions,
+    /// mongoark's version, for the slices.
+    pub tool_version: String,
+}
+
+/// What a capture has done.
+#[derive(Clone, Debug, Default)]
+pub struct CaptureReport {
+    /// Slices written.
+    pub slices: u64,
+    /// Entries in them, and their bytes.
+    pub entries: Counts,
+    /// Bytes of their files.
+    pub file_bytes: u64,
+    /// Everything after this is held ..
+    pub after: Option<Timestamp>,
+    /// .. up to this, but for the gaps.
+    pub end: Option<Timestamp>,
+    /// Times that are not held.
+    pub gaps: Vec<Gap>,
+}
+
+/// Captures until it is asked to stop, and closes its last slice then. Goes on where the folder's last slice ends.
+///
+/// # Errors
+/// What another try or another member cannot mend: a full disk, wrong credentials, a deployment without an oplog.
+/// The slices that are closed by then stay.
+pub async fn capture(
+    connection: &Connection,
+    options: &CaptureOptions,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<CaptureReport> {
+    let _lock = lock(&options.dir)?;
+    let folder = Folder::read(&options.dir, &options.write.secrets, stop).await?;
+    for (path, error) in &folder.damaged {
+        monitor.warn(path.display().to_string(), format!("not a slice that can be used: {error}"));
+    }
+    let last = folder.slices.iter().max_by_key(|slice| slice.end);
+    let held = last.map(|slice| Place { time: slice.end, term: slice.end_term.unwrap_or(-1) });
+    // The first connection must come about: a wrong address should not be tried for ever.
+    let source = Source::through(connection, &options.source).await?;
+    check_set(&source, last.and_then(|slice| slice.set.as_deref()))?;
+    let from = match held {
+        Some(place) => From::Behind(place),
+        None => From::At(tailing::beginning(connection, &options.source).await?),
+    };
+    let item = monitor.item("oplog", 0, 0);
+    let mut capture = Capture {
+        connection,
+        options,
+        monitor,
+        stop,
+        item,
+        from,
+        slice: None,
+        report: CaptureReport::default(),
+    };
+    let ended = capture.run().await;
+    let closed = capture.close().await;
+    monitor.finish(&capture.item);
+    ended.and(closed)?;
+    Ok(capture.report)
+}
+
+fn lock(dir: &Path) -> Result<File> {
+    let failed = |source| Error::Write { what: dir.display().to_string(), source };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Refused(format!(
+            "another capture writes to {}; give this one another folder",
+            dir.display()
+        ))),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn check_set(source: &Source, held: Option<&str>) -> Result<()> {
+    match (&source.info().topology, held) {
+        (TopologyKind::ReplicaSet(set), Some(held)) if set != held => Err(Error::Usage(format!(
+            "the folder's slices are of replica set {held}, this one is {set}; give it another folder"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A capture under way.
+struct Capture<'a> {
+    connection: &'a Connection,
+    options: &'a CaptureOptions,
+    monitor: &'a Monitor,
+    stop: &'a Stop,
+    item: Item,
+    /// Where reading goes on.
+    from: From,
+    slice: Option<OpenSlice>,
+    report: CaptureReport,
+}
+
+impl Capture<'_> {
+    async fn run(&mut self) -> Result<()> {
+        let mut told: Option<Instant> = None;
+        let mut member = String::new();
+        while !self.stop.is_requested() {
+            match Tailing::open(self.connection, &self.options.source, self.start()).await {
+                Ok(mut tailing) => {
+                    let address = tailing.source.info().member.address.clone();
+                    if address != member {
+                        self.monitor.step(format!("capturing from {address}"));
+                        member = address;
+                    }
+                    if let Some(error) = self.follow(&mut tailing).await? {
+                        self.monitor.detail(format!("another cursor goes on where one was lost: {error}"));
+                    }
+                    told = None;
+                }
+                Err(error) if is_passing(&error) => {
+                    if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+                        self.monitor.step(format!("waiting for a member that can be read: {error}"));
+                        told = Some(Instant::now());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            self.close_if_due().await?;
+            sleep(RETRY).await;
+        }
+        Ok(())
+    }
+
+    /// The first entry that is asked for.
+    fn start(&self) -> Timestamp {
+        match self.from {
+            From::Behind(place) => place.time,
+            From::At(time) => time,
+        }
+    }
+
+    /// Follows one cursor to its end; what ended it, where that is known.
+    async fn follow(&mut self, tailing: &mut Tailing) -> Result<Option<Error>> {
+        while !self.stop.is_requested() {
+            match tailing.next().await {
+                Tailed::Batch(batch) => {
+                    if !self.take(tailing, &batch).await? {
+                        return Ok(None);
+                    }
+                }
+                Tailed::Nothing => {}
+                Tailed::Ended(None) => return Ok(None),
+                Tailed::Ended(Some(error)) => {
+                    let error = Error::from(error);
+                    return if is_passing(&error) { Ok(Some(error)) } else { Err(error) };
+                }
+            }
+            self.close_if_due().await?;
+        }
+        Ok(None)
+    }
+
+    /// Takes a batch; whether the cursor is where it should be.
+    async fn take(&mut self, tailing: &mut Tailing, batch: &Batch) -> Result<bool> {
+        for entry in batch.documents()? {
+            let entry = entry?;
+            let place = Place::of(entry)?;
+            if !tailing.has_begun()
+                && let Some(why) = tailing.check_first(self.from, place)
+            {
+                let until = tailing::beginning(self.connection, &self.options.source).await?;
+                self.cut(before(until), why).await?;
+                self.from = From::At(until);
+                return Ok(false);
+            }
+            let is_known = match self.from {
+                From::Behind(last) => place.time <= last.time,
+                From::At(time) => place.time < time,
+            };
+            if !is_known {
+                self.entry(&tailing.source, entry, place).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn entry(&mut self, source: &Source, entry: &[u8], place: Place) -> Result<()> {
+        match kept(entry) {
+            Ok(Kept::Whole) => {
+                self.open_slice(source).await?.push(entry).await?;
+                self.item.add(1, entry.len() as u64);
+            }
+            Ok(Kept::Not) => _ = self.open_slice(source).await?,
+            // No replay can go over it: what comes behind it needs a dump of its own.
+            Err(error) => {
+                self.open_slice(source).await?;
+                self.cut(place.time, error.to_string()).await?;
+            }
+        }
+        self.from = From::Behind(place);
+        Ok(())
+    }
+
+    async fn open_slice(&mut self, source: &Source) -> Result<&mut OpenSlice> {
+        if self.slice.is_none() {
+            let after = match self.from {
+                From::Behind(place) => place.time,
+                From::At(time) => before(time),
+            };
+            // A gap that was just noticed is told by the slice behind it.
+            let gap = self.report.gaps.last().filter(|gap| gap.until == after).cloned();
+            let deployment = DeploymentEntry {
+                info: source.info().clone(),
+                tool_version: self.options.tool_version.clone(),
+                dump_tool: None,
+                started_ms: now_ms(),
+            };
+            let start = SliceStart { after, gap };
+            let write = &self.options.write;
+            let opened = OpenSlice::open(&self.options.dir, write, &deployment, start, self.monitor)?;
+            self.report.after.get_or_insert(after);
+            self.slice = Some(opened);
+        }
+        self.slice.as_mut().ok_or(Error::PipelineClosed("the slice"))
+    }
+
+    /// Ends what is held here; it goes on after `until`.
+    async fn cut(&mut self, until: Timestamp, why: String) -> Result<()> {
+        let since = match self.from {
+            From::Behind(place) => place.time,
+            From::At(time) => before(time),
+        };
+        self.close().await?;
+        let gap = Gap { since, until, why };
+        self.monitor.fail("oplog", describe(&gap), 0);
+        self.report.gaps.push(gap);
+        Ok(())
+    }
+
+    async fn close_if_due(&mut self) -> Result<()> {
+        let (age, bytes) = (self.options.slice_age_max, self.options.slice_bytes_max);
+        if self.slice.as_ref().is_some_and(|slice| slice.is_due(age, bytes)) {
+            self.close().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Closes the slice that is open, if there is one, behind the last entry that was read.
+    async fn close(&mut self) -> Result<()> {
+        let Some(slice) = self.slice.take() else { return Ok(()) };
+        let From::Behind(end) = self.from else { return slice.discard().await };
+        if end.time <= slice.after() && slice.gap().is_none() {
+            return slice.discard().await;
+        }
+        let closed = slice.close(end.time, end.term).await?;
+        self.report.slices += 1;
+        self.report.entries += closed.entries;
+        self.report.file_bytes += closed.written.bytes;
+        self.report.end = Some(end.time);
+        let name = closed.written.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let entries = counted(closed.entries.documents, "entry", "entries");
+        self.monitor.detail(format!("{name}: {entries} up to {}", end.time));
+        Ok(())
+    }
+}
+
+/// The greatest timestamp before this one.
+fn before(time: Timestamp) -> Timestamp {
+    match time.increment.checked_sub(1) {
+        Some(increment) => Timestamp { increment, ..time },
+        None => Timestamp::new(time.seconds.saturating_sub(1), u32::MAX),
+    }
+}

@@ -1,0 +1,124 @@
+//! What a folder of slices holds, read from each slice's own beginning and end.
+
+use super::ranges::Reach;
+use crate::oplog::{Gap, Origin};
+use crate::reading::{Archive, Feed};
+use crate::{Error, Result, Stop};
+use mongoark_container::{Limits, Secret};
+use mongoark_model::{Counts, Timestamp, TopologyKind};
+use std::path::{Path, PathBuf};
+
+/// How a slice's name ends.
+pub(super) const EXTENSION: &str = "mongoark";
+/// How it begins.
+pub(super) const PREFIX: &str = "oplog-";
+
+/// A slice that is whole.
+#[derive(Clone, Debug)]
+pub struct SliceInfo {
+    /// Its file.
+    pub path: PathBuf,
+    /// The entry before its first one.
+    pub after: Timestamp,
+    /// Its last moment.
+    pub end: Timestamp,
+    /// The term of the entry at its end.
+    pub end_term: Option<i64>,
+    /// Why it does not go on where another one ends.
+    pub gap: Option<Gap>,
+    /// Entries and their bytes.
+    pub entries: Counts,
+    /// The length of its file, bytes.
+    pub file_bytes: u64,
+    /// The replica set it is of.
+    pub set: Option<String>,
+}
+
+impl SliceInfo {
+    /// Opens a slice and authenticates its end.
+    pub async fn read(path: &Path, secrets: &[Secret]) -> Result<Self> {
+        let archive = open(path, secrets)?;
+        let mut feed = Feed::start(archive, &Stop::default());
+        let catalog = feed.catalog().await?;
+        let span = feed.summary_ahead().and_then(|summary| summary.span);
+        let (Some(oplog), Some(span)) = (catalog.oplog, span) else { return Err(no_slice(path)) };
+        let Origin::Slice(start) = oplog.origin else { return Err(no_slice(path)) };
+        let set = catalog.deployment.and_then(|deployment| match deployment.info.topology {
+            TopologyKind::ReplicaSet(name) => Some(name),
+            _ => None,
+        });
+        let metadata = std::fs::metadata(path);
+        let metadata = metadata.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Ok(Self {
+            path: path.to_owned(),
+            after: start.after,
+            end: span.end,
+            end_term: span.end_term,
+            gap: start.gap,
+            entries: Counts::new(oplog.documents, oplog.bytes),
+            file_bytes: metadata.len(),
+            set,
+        })
+    }
+
+    /// What counts for ranges.
+    pub fn reach(&self) -> Reach {
+        Reach { after: self.after, end: self.end, is_cut_off: self.gap.is_some() }
+    }
+}
+
+/// Opens a slice's file.
+pub(super) fn open(path: &Path, secrets: &[Secret]) -> Result<Archive> {
+    let archive = Archive::open_file(path, &|_| Ok(secrets.to_vec()), &Limits::default());
+    archive.map_err(|source| Error::Slice { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn no_slice(path: &Path) -> Error {
+    Error::Usage(format!("{} is an archive, but no slice of an oplog", path.display()))
+}
+
+/// A folder of slices.
+#[derive(Debug, Default)]
+pub struct Folder {
+    /// Those that are whole, in the order of time.
+    pub slices: Vec<SliceInfo>,
+    /// Those that are not, and why.
+    pub damaged: Vec<(PathBuf, Error)>,
+}
+
+impl Folder {
+    /// The names of what may be slices, in order. Unfinished ones (`.partial`) are not among them.
+    pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+        let failed = |source| Error::Read { path: dir.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_slice = path.extension().is_some_and(|extension| extension == EXTENSION)
+                && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+            if is_slice {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Reads what the folder holds. One secret opens all.
+    pub async fn read(dir: &Path, secrets: &[Secret], stop: &Stop) -> Result<Self> {
+        let mut folder = Self::default();
+        for path in Self::files(dir)? {
+            stop.check()?;
+            match SliceInfo::read(&path, secrets).await {
+                Ok(slice) => folder.slices.push(slice),
+                Err(error) => folder.damaged.push((path, error)),
+            }
+        }
+        folder.slices.sort_by_key(|slice| (slice.after, slice.end));
+        Ok(folder)
+    }
+
+    /// What counts of each for ranges.
+    pub fn reaches(&self) -> Vec<Reach> {
+        self.slices.iter().map(SliceInfo::reach).collect()
+    }
+}

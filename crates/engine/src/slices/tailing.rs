@@ -1,0 +1,127 @@
+//! Reading what a majority of a replica set has written, on whichever member can be read: without a gap, and each entry
+//! once.
+
+use crate::oplog::{tail, time_of};
+use crate::{Error, Result};
+use async_channel::Receiver;
+use mongoark_bson_bytes::get;
+use mongoark_deployment::oplog::{self, Level, Tail};
+use mongoark_deployment::{Batch, Connection, Error as DeploymentError, Source, SourceOptions};
+use mongoark_model::Timestamp;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long a member may take to come to where the last one was.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// How often the caller looks at other things.
+const TICK: Duration = Duration::from_millis(200);
+
+/// An entry's place in the history of a set: there are never two of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) time: Timestamp,
+    pub(super) term: i64,
+}
+
+impl Place {
+    pub(super) fn of(entry: &[u8]) -> Result<Self> {
+        let term = get(entry, "t").ok().flatten().and_then(|term| term.as_i64_lossless());
+        Ok(Self { time: time_of(entry)?, term: term.unwrap_or(-1) })
+    }
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum From {
+    /// Behind this entry, which must be there.
+    Behind(Place),
+    /// With the entry at this time, which must be there.
+    At(Timestamp),
+}
+
+/// What comes of reading.
+pub(super) enum Tailed {
+    /// Entries, the first of them the one to go on behind where that was not passed by yet.
+    Batch(Batch),
+    /// Nothing for the moment.
+    Nothing,
+    /// The cursor ended and another one is needed, maybe on another member.
+    Ended(Option<DeploymentError>),
+}
+
+/// A cursor on one member.
+pub(super) struct Tailing {
+    pub(super) source: Source,
+    incoming: Receiver<mongoark_deployment::Result<Batch>>,
+    opened: Instant,
+    has_begun: bool,
+}
+
+impl Tailing {
+    /// Chooses a member and opens a cursor there.
+    pub(super) async fn open(
+        connection: &Connection,
+        options: &SourceOptions,
+        from: Timestamp,
+    ) -> Result<Self> {
+        let source = Source::through(connection, options).await?;
+        let incoming = tail(Tail::open(&source, from.into(), Level::Majority).await?);
+        Ok(Self { source, incoming, opened: Instant::now(), has_begun: false })
+    }
+
+    /// What comes next, or nothing after a moment.
+    pub(super) async fn next(&mut self) -> Tailed {
+        match timeout(TICK, self.incoming.recv()).await {
+            Ok(Ok(Ok(batch))) => Tailed::Batch(batch),
+            Ok(Ok(Err(error))) => Tailed::Ended(Some(error)),
+            Ok(Err(_)) => Tailed::Ended(None),
+            // A member that never comes to where the last one was is none to wait for.
+            Err(_) if !self.has_begun && self.opened.elapsed() > CATCH_UP => Tailed::Ended(None),
+            Err(_) => Tailed::Nothing,
+        }
+    }
+
+    /// Whether the first entry that comes is the one that must be there; what is wrong where it is not.
+    pub(super) fn check_first(&mut self, from: From, first: Place) -> Option<String> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return None;
+        }
+        match from {
+            From::Behind(place) if place == first => None,
+            From::At(time) if time == first.time => None,
+            From::Behind(place) if place.time == first.time => Some(format!(
+                "the entry at {} is another one by now: the set took back what a majority had",
+                place.time
+            )),
+            From::Behind(_) | From::At(_) => Some(format!(
+                "the oplog begins at {} by now: it rolled over while nobody captured it, or the member was synced anew",
+                first.time
+            )),
+        }
+    }
+
+    /// Whether the first entry has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+}
+
+/// Where a capture begins that has nothing before it: early enough for the transactions that are open now.
+pub(super) async fn beginning(connection: &Connection, options: &SourceOptions) -> Result<Timestamp> {
+    let source = Source::through(connection, options).await?;
+    Ok(oplog::start(&source).await?.first.into())
+}
+
+/// Whether trying again, maybe on another member, may help.
+pub(super) fn is_passing(error: &Error) -> bool {
+    use mongoark_deployment::ErrorKind;
+    match error {
+        Error::Deployment(error) => {
+            error.is_passing()
+                || error.kind() == ErrorKind::Unreachable
+                || crate::scan::is_lost_cursor(error)
+                || oplog::is_rolled_over(error)
+        }
+        _ => false,
+    }
+}
