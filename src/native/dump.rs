@@ -92,7 +92,8 @@ pub struct DumpArgs {
     file: PathBuf,
 }
 
-fn read_mode(text: &str) -> Result<ReadMode, String> {
+/// The mode of a read preference, as the driver's specification writes it.
+pub fn read_mode(text: &str) -> Result<ReadMode, String> {
     match text {
         "primary" => Ok(ReadMode::Primary),
         "primaryPreferred" => Ok(ReadMode::PrimaryPreferred),

@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod context;
 mod convert;
+mod doctor;
 mod dump;
 mod generate;
 mod key;
@@ -65,6 +66,8 @@ enum Command {
     /// Make key files and change an archive's secrets
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Say what a deployment lends to a safe backup, and what stands in its way
+    Doctor(doctor::DoctorArgs),
     /// Measure how fast a deployment can be dumped
     Bench(bench::BenchArgs),
     /// Print shell completions
@@ -86,6 +89,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Cat(args) => cat::run(args, &context).await,
         Command::Convert(args) => convert::run(args, &context).await,
         Command::Key(command) => key::run(command, &context),
+        Command::Doctor(args) => doctor::run(&args, &context).await,
         Command::Bench(args) => bench::run(args, &context).await,
         Command::Completions(args) => generate::completions(&args, &context),
         Command::Man(args) => generate::man(&args, &context),
