@@ -4,7 +4,7 @@
 mod support;
 
 use bson::{Document, doc};
-use mongoark_test_support::fault::set_fail_point;
+use mongoark_test_support::fault::{FailCommand, set_fail_point};
 use mongoark_test_support::{Binary, ReplicaSet, Server};
 use mongodb::Client;
 use serde_json::Value;
@@ -204,7 +204,7 @@ async fn a_member_that_is_down_and_one_that_lags_are_named() {
     let client = set.client().await;
     fill(&client, "shop").await;
     let found = Findings::of(&set.uri(), &["--sample", "0"], 0);
-    found.expect_member(&primary, "ok", "primary; ").expect_member(&lagging, "ok", "0 s behind");
+    found.expect_member(&primary, "ok", "primary; ").expect_member(&lagging, "ok", " s behind");
     found.expect_member(&hidden, "ok", "hidden").expect("majority", "ok", "3 of 3 votes up");
     found.expect("read-from", "ok", &lagging);
 
@@ -235,6 +235,45 @@ async fn a_member_that_is_down_and_one_that_lags_are_named() {
         "problem",
         "no member satisfies",
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_cannot_be_read_is_told_as_far_as_the_user_may_ask() {
+    let set = ReplicaSet::builder().members(2).priorities([2.0, 1.0]).auth("root", "right").start().await;
+    create_user(&set.client().await, "keeper", &["backup"]).await;
+    let secondary = set.member_client(1).await;
+    secondary.database("admin").run_command(doc! { "replSetMaintenance": true }).await.unwrap();
+    let found = Findings::of(&set.uri(), &["--sample", "0"], 3);
+    found.expect_member(&set.address(1), "warning", "RECOVERING").expect("read-from", "ok", &set.address(0));
+    assert_eq!(found.0["members"][1]["state"], "recovering");
+    let found = Findings::of(&uri_of(&set, "keeper"), &["--sample", "0"], 3);
+    found.expect_member(&set.address(1), "warning", "neither primary nor secondary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_that_would_take_long_is_stopped_and_its_time_estimated() {
+    // Room for what is loaded here many times over: the oplog is young, and its rate is that of the loading.
+    let set = ReplicaSet::builder().oplog_mb(2000).start().await;
+    let client = set.client().await;
+    let text = "x".repeat(1000);
+    let documents = (0..30_000).map(|n| doc! { "_id": n, "text": &text });
+    client.database("shop").collection("c").insert_many(documents).await.unwrap();
+    FailCommand::new(["getMore"])
+        .block(Duration::from_millis(700))
+        .app_name("mongoark")
+        .enable(&client)
+        .await;
+    let found = Findings::of(&set.uri(), &["--sample", "1"], 0);
+    found.expect("dump-time", "ok", "about ");
+    let figure = |name: &str| found.0["figures"][name].as_f64().unwrap();
+    assert!(figure("sampledBytes") > 0.0 && figure("sampledBytes") < figure("dataBytes"), "{}", found.0);
+    assert!(figure("dumpSeconds") > figure("sampledSeconds"), "{}", found.0);
+    FailCommand::disable(&client).await;
+
+    // One collection that cannot be read is what a dump would lack.
+    let refused = FailCommand::new(["find"]).error_code(13).app_name("mongoark").namespace("shop.c");
+    refused.enable(&client).await;
+    Findings::of(&set.uri(), &["--sample", "1"], 1).expect("dump-time", "problem", "shop.c");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,8 +365,7 @@ async fn an_older_fcv_and_a_prepared_transaction_are_warnings_and_a_changing_fcv
     found.expect("fcv", "warning", &format!("{older}, and the server is {version}"));
     found.expect("transactions", "ok", "none");
 
-    let fail_point = if version == "4.4" { "featureCompatibilityUpgrade" } else { "failUpgrading" };
-    set_fail_point(&client, fail_point, "alwaysOn", doc! {}).await;
+    set_fail_point(&client, "failUpgrading", "alwaysOn", doc! {}).await;
     admin.run_command(doc! { "setFeatureCompatibilityVersion": version }).await.unwrap_err();
     Findings::of(&set.uri(), &["--sample", "0"], 1).expect(
         "fcv",

@@ -87,7 +87,12 @@ fn conclude(args: &DoctorArgs, context: &Context, facts: Option<&Facts>, finding
     let exit = exit(worst(findings));
     let uri = args.uri.connection_string();
     let json = print::json(&uri, facts, findings, exit);
-    let out = if args.json { format!("{json:#}\n") } else { print::text(findings) };
+    let out = match (args.json, args.watch) {
+        (true, false) => format!("{json:#}\n"),
+        // Whoever follows reads a line at a time.
+        (true, true) => format!("{json}\n"),
+        (false, _) => print::text(findings),
+    };
     match write(&out) {
         Ok(()) => context.write_report("doctor", exit, &json, None),
         Err(error) => context.end("doctor", Err(error)),

@@ -68,3 +68,23 @@ fn line(event: &Event, as_json: bool) -> String {
     let event = json!({ "time": time, "event": kind, "level": level, "member": member, "what": what });
     format!("{event}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mongoark_engine::doctor::{EventKind, Level};
+
+    #[test]
+    fn an_event_is_one_line() {
+        let event = Event {
+            kind: EventKind::PrimaryLost,
+            level: Level::Problem,
+            member: Some("h:1".to_owned()),
+            what: "primary h:1 is lost".to_owned(),
+        };
+        let text = line(&event, false);
+        assert!(text.ends_with("Z  problem  primary h:1 is lost\n"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&line(&event, true)).expect("JSON");
+        assert_eq!((&json["event"], &json["member"]), (&"primary-lost".into(), &"h:1".into()));
+    }
+}

@@ -4,11 +4,13 @@
 //! [`Health`] speaks to the set as a whole and to each member by itself. The functions ask the one member that a
 //! [`Source`] is pinned to, which is the member that a dump would read.
 
+mod config;
 mod members;
 mod rights;
 mod server;
 
-pub use members::{Answer, Member, MemberConfig, MemberState, SetConfig};
+pub use config::{MemberConfig, SetConfig};
+pub use members::{Answer, Member, MemberState};
 pub use rights::{Right, User, reads, user};
 pub use server::{
     Compatibility, OplogWindow, Prepared, Storage, compatibility, oplog_window, prepared, storage,

@@ -3,6 +3,7 @@
 //!
 //! Judging is pure: facts and limits in, findings out. `docs/doctor.md` describes each check.
 
+mod change;
 mod examine;
 mod facts;
 mod finding;
@@ -11,9 +12,10 @@ mod judge;
 mod pace;
 mod words;
 
+pub use change::{Event, EventKind};
 pub use examine::{Examination, examine};
 pub use facts::{Chosen, Data, Facts, Figures, Space, lags};
 pub use finding::{Check, Finding, Level, worst};
-pub use follow::{Event, EventKind, Follower};
+pub use follow::Follower;
 pub use judge::{Limits, judge, unreachable};
 pub use pace::Pace;

@@ -137,14 +137,15 @@ pub(super) fn oplog_window(oplog: &deployment::Result<OplogWindow>, figures: &Fi
         None => format!("{held}; how long a dump takes is not known"),
     };
     let remedy = "make the oplog larger (replSetResizeOplog, on every member), or dump when less is written";
-    match dump.unwrap_or_default() {
-        dump if window < dump => Finding::problem(check, what, remedy),
-        dump if window < DUMPS_IN_WINDOW * dump => Finding::warning(check, what, remedy),
-        // The rate of an oplog's first hour may be that of the data's loading: it proves nothing.
-        _ if window < WINDOW_SECONDS_MIN && (age >= WINDOW_SECONDS_MIN || is_full) => {
-            Finding::warning(check, what, remedy)
-        }
-        _ => Finding::ok(check, what),
+    let dump = dump.unwrap_or_default();
+    // The rate of an oplog's first hour may be that of the data's loading: it proves little.
+    let is_proven = is_full || age >= WINDOW_SECONDS_MIN;
+    if window < dump && is_proven {
+        Finding::problem(check, what, remedy)
+    } else if window < DUMPS_IN_WINDOW * dump || (window < WINDOW_SECONDS_MIN && is_proven) {
+        Finding::warning(check, what, remedy)
+    } else {
+        Finding::ok(check, what)
     }
 }
 
