@@ -83,7 +83,8 @@ impl Context {
         Exit::Failed
     }
 
-    fn write_report(&self, command: &str, exit: Exit, result: &Value, error: Option<&str>) -> Exit {
+    /// Writes the report, where one was asked for; the exit code with which to end.
+    pub fn write_report(&self, command: &str, exit: Exit, result: &Value, error: Option<&str>) -> Exit {
         let Some(path) = &self.report else { return exit };
         let run = report::run(command, exit, result, error, &self.monitor.record());
         match std::fs::write(path, format!("{run:#}\n")) {

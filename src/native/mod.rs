@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod context;
 mod convert;
+mod doctor;
 mod dump;
 mod generate;
 mod key;
@@ -69,6 +70,8 @@ enum Command {
     /// Make key files and change an archive's secrets
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Say what a deployment lends to a safe backup, and what stands in its way
+    Doctor(doctor::DoctorArgs),
     /// Measure how fast a deployment can be dumped
     Bench(bench::BenchArgs),
     /// Print shell completions
@@ -91,6 +94,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Convert(args) => convert::run(args, &context).await,
         Command::Oplog(command) => oplog::run(command, &context).await,
         Command::Key(command) => key::run(command, &context),
+        Command::Doctor(args) => doctor::run(&args, &context).await,
         Command::Bench(args) => bench::run(args, &context).await,
         Command::Completions(args) => generate::completions(&args, &context),
         Command::Man(args) => generate::man(&args, &context),

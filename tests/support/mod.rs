@@ -64,6 +64,11 @@ pub fn run(command: &mut Command) -> Run {
     Run::of(command.output().expect("the program starts"))
 }
 
+/// What a process that was started ends with.
+pub fn finished(child: std::process::Child) -> Run {
+    Run::of(child.wait_with_output().expect("the program ends"))
+}
+
 /// A path as an argument.
 pub fn arg(path: &Path) -> &str {
     path.to_str().expect("a temporary path is UTF-8")

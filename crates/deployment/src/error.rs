@@ -50,6 +50,11 @@ impl Error {
         self.kind
     }
 
+    /// What went wrong, without what was being done.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The server's error code, where it refused a command.
     pub fn code(&self) -> Option<i32> {
         match self.kind {

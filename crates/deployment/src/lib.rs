@@ -14,6 +14,7 @@ mod connection;
 mod connection_options;
 mod create;
 mod error;
+pub mod health;
 pub mod indexes;
 mod insert;
 mod loose_json;

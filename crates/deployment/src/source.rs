@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How long a member may take to say how it is before it is passed over.
-const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to choose what is read.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ impl CollectionStats {
     }
 }
 
-fn whole(reply: &Document, key: &str) -> u64 {
+pub(crate) fn whole(reply: &Document, key: &str) -> u64 {
     match reply.get(key) {
         Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or_default(),
         Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or_default(),

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod bench;
 pub mod catalog;
 pub mod convert;
+pub mod doctor;
 pub mod dump;
 pub mod dump_input;
 pub mod dump_output;

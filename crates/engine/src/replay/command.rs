@@ -51,7 +51,9 @@ impl Replay<'_> {
     /// Makes a collection, which must not be there already: it would be somebody else's.
     async fn create(&mut self, entry: &Entry<'_>, target: &Namespace) -> Result<()> {
         let Class::Command(command) = entry.class()? else { return Ok(()) };
-        if self.places.guards_target() && self.target.exists(target).await? {
+        // What belongs to the server or the operator is added to, here as elsewhere in a restore.
+        let is_shared = target.is_system() || target.db == "config";
+        if self.places.guards_target() && !is_shared && self.target.exists(target).await? {
             if !self.places.replaces_target() {
                 return Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() });
             }
