@@ -48,7 +48,7 @@ async fn check(desk: &mut Desk, seed: u64) -> String {
     let mut times = some_times(&model, held.consistent, model.last(), TIMES, &mut random);
     times.push(model.last());
     for time in &times {
-        restore_to(desk, *time).await;
+        restore_to(desk, *time, seed).await;
         desk.expect_state_at(&model, *time, seed, "after a restore with captured slices").await;
     }
     desk.expect_equal_members(&model, seed).await;
@@ -85,7 +85,7 @@ fn start_capture(desk: &Desk, number: usize) -> Slowed {
     Slowed::start(&mut command, desk.path(&format!("capture-{number}.log")))
 }
 
-async fn restore_to(desk: &Desk, time: Timestamp) {
+async fn restore_to(desk: &Desk, time: Timestamp, seed: u64) {
     let slices = desk.path("slices");
-    restore(desk, &["--oplog-dir", arg(&slices), "--to", &as_argument(time)]).await;
+    restore(desk, &["--oplog-dir", arg(&slices), "--to", &as_argument(time)], seed).await;
 }

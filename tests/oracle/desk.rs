@@ -1,6 +1,7 @@
 //! A deployment that is written to, one that is restored onto, and the comparison of the latter with the model.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use bson::Timestamp;
@@ -10,7 +11,7 @@ use mongoark_test_support::{Binary, ReplicaSet, connect, wipe};
 use tempfile::TempDir;
 
 use crate::support::tools::Tools;
-use crate::support::{Run, run};
+use crate::support::run;
 
 /// Differences that a failure names.
 const NAMED: usize = 25;
@@ -44,9 +45,14 @@ impl Desk {
     }
 
     /// Runs a restore onto the emptied target; it has to succeed.
-    pub async fn restore(&self, command: &mut std::process::Command) -> Run {
+    pub async fn restore(&self, command: &mut Command, seed: u64) {
         wipe(&connect(&self.target.uri()).await).await;
-        run(command).expect(0)
+        let restored = run(command);
+        if restored.code != 0 {
+            let printed: Vec<&str> = restored.stderr.lines().collect();
+            let end = printed[printed.len().saturating_sub(NAMED)..].join("\n");
+            panic!("seed {seed}: a restore ended with {}; files in {}:\n{end}", restored.code, self.keep(seed));
+        }
     }
 
     /// Fails unless the target is what the model was at this time, and keeps to what always holds.
@@ -75,8 +81,8 @@ impl Desk {
 
     /// Copies what was dumped to where it stays, for whoever looks into a failure.
     fn keep(&self, seed: u64) -> String {
-        let kept = std::env::temp_dir().join(format!("mongoark-oracle-{seed}"));
-        let copied = std::process::Command::new("cp").arg("-a").arg(self.folder.path()).arg(&kept).status();
+        let kept = std::env::temp_dir().join(format!("mongoark-oracle-{}-{seed}", std::process::id()));
+        let copied = Command::new("cp").arg("-a").arg(self.folder.path()).arg(&kept).status();
         assert!(copied.unwrap().success());
         kept.display().to_string()
     }

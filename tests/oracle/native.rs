@@ -46,12 +46,12 @@ async fn check(desk: &mut Desk, seed: u64, election: bool) -> String {
     let model = writers.stop().await;
     dump.expect_success(status);
     let held = Held::read(desk);
-    restore(desk, &[]).await;
+    restore(desk, &[], seed).await;
     desk.expect_state_at(&model, held.end, seed, "after a restore to the end").await;
     let mut times = some_times(&model, held.consistent, held.end, TIMES, &mut random);
     times.push(*random.pick(&[held.consistent, held.end]));
     for time in &times {
-        restore(desk, &["--to", &as_argument(*time)]).await;
+        restore(desk, &["--to", &as_argument(*time)], seed).await;
         desk.expect_state_at(&model, *time, seed, "after restore --to").await;
     }
     desk.expect_equal_members(&model, seed).await;
@@ -90,8 +90,8 @@ pub fn start_dump(desk: &Desk) -> Slowed {
 }
 
 /// A restore of that dump onto the emptied target.
-pub async fn restore(desk: &Desk, more: &[&str]) {
+pub async fn restore(desk: &Desk, more: &[&str], seed: u64) {
     let mut command = program();
     command.args(["restore", "--uri", &desk.target.uri()]).args(more).arg(desk.path("dump.mongoark"));
-    desk.restore(&mut command).await;
+    desk.restore(&mut command, seed).await;
 }

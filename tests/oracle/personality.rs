@@ -56,7 +56,7 @@ async fn check(desk: &mut Desk, seed: u64, elections: Elections) -> String {
     let model = writers.stop().await;
     dump.expect_success(status);
     let (first, last, entries) = span(&oplog(desk, form));
-    desk.restore(&mut mongorestore(desk, form)).await;
+    desk.restore(&mut mongorestore(desk, form), seed).await;
     desk.expect_state_at(&model, last, seed, "after mongorestore --oplogReplay").await;
     desk.expect_equal_members(&model, seed).await;
     let changes = model.changes_within(first, last);
