@@ -10,8 +10,8 @@ use mongoark_test_support::oracle::{self, Load, Model, Writers};
 use mongoark_test_support::{Binary, ReplicaSet, connect, wipe};
 use tempfile::TempDir;
 
-use crate::support::tools::Tools;
 use crate::support::run;
+use crate::support::tools::Tools;
 
 /// Differences that a failure names.
 const NAMED: usize = 25;
@@ -51,7 +51,11 @@ impl Desk {
         if restored.code != 0 {
             let printed: Vec<&str> = restored.stderr.lines().collect();
             let end = printed[printed.len().saturating_sub(NAMED)..].join("\n");
-            panic!("seed {seed}: a restore ended with {}; files in {}:\n{end}", restored.code, self.keep(seed));
+            panic!(
+                "seed {seed}: a restore ended with {}; files in {}:\n{end}",
+                restored.code,
+                self.keep(seed)
+            );
         }
     }
 
@@ -68,14 +72,16 @@ impl Desk {
         if !lines.is_empty() {
             let (count, kept) = (lines.len(), self.keep(seed));
             lines.truncate(NAMED);
-            panic!("seed {seed}: {what} at {time}: {count} differences; files in {kept}:\n{}", lines.join("\n"));
+            panic!(
+                "seed {seed}: {what} at {time}: {count} differences; files in {kept}:\n{}",
+                lines.join("\n")
+            );
         }
     }
 
     /// Fails unless all members of the source have the same.
     pub async fn expect_equal_members(&self, model: &Model, seed: u64) {
-        let lines =
-            oracle::differences_between_members(&self.source, model.databases(), model.last()).await;
+        let lines = oracle::differences_between_members(&self.source, model.databases(), model.last()).await;
         assert!(lines.is_empty(), "seed {seed}: {}", lines.join("\n"));
     }
 
@@ -88,15 +94,22 @@ impl Desk {
     }
 }
 
-/// Lets the writers write for a while, the longer of which is not known beforehand.
+/// Lets the writers write for a while.
 pub async fn a_while(random: &mut Random) {
     tokio::time::sleep(Duration::from_millis(200 + random.below(600) as u64)).await;
 }
 
-/// Some times after the first and up to the second one at which something happened, the ends more often than others.
-pub fn some_times(model: &Model, from: Timestamp, to: Timestamp, count: usize, random: &mut Random) -> Vec<Timestamp> {
+/// Times after the first and up to the second one, at each of which something happened; none if nothing did.
+pub fn some_times(
+    model: &Model,
+    from: Timestamp,
+    to: Timestamp,
+    count: usize,
+    random: &mut Random,
+) -> Vec<Timestamp> {
     let times = model.times_within(from, to);
-    (0..count).filter_map(|_| (!times.is_empty()).then(|| times[random.below(times.len())])).collect()
+    let count = if times.is_empty() { 0 } else { count };
+    (0..count).map(|_| *random.pick(&times)).collect()
 }
 
 /// A time as the command line takes it.

@@ -9,13 +9,13 @@ use crate::seeds;
 const TIMES: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_model_agrees_with_the_source_now_and_at_earlier_times() {
+async fn the_model_agrees_with_the_source_on_one_member() {
     let mut desk = Desk::start(1).await;
     seeds::each("the model, one member", async |seed| check(&mut desk, seed, false).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_model_agrees_with_the_source_after_elections() {
+async fn the_model_agrees_with_the_source_after_an_election_on_three_members() {
     let mut desk = Desk::start(3).await;
     seeds::each("the model, three members", async |seed| check(&mut desk, seed, true).await).await;
 }

@@ -9,19 +9,19 @@ use mongoark_test_support::ReplicaSet;
 use mongoark_test_support::corpus::Random;
 
 use crate::desk::{Desk, a_while, as_argument};
+use crate::seeds;
 use crate::slowed::Slowed;
 use crate::support::arg;
 use crate::support::tools::documents_in;
-use crate::seeds;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dump_of_mongodump_restores_to_its_last_entry() {
+async fn a_dump_of_mongodump_restores_to_its_last_entry_on_one_member() {
     let mut desk = Desk::start(1).await;
     seeds::each("mongodump, one member", async |seed| check(&mut desk, seed, Elections::None).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dump_of_mongodump_through_an_election_restores_to_its_last_entry() {
+async fn a_dump_of_mongodump_restores_to_its_last_entry_through_an_election_on_three_members() {
     let mut desk = Desk::start(3).await;
     seeds::each("mongodump, three members", async |seed| check(&mut desk, seed, Elections::One).await).await;
 }

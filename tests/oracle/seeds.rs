@@ -20,7 +20,7 @@ fn seeds() -> Vec<u64> {
         return vec![seed];
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let first = now.as_micros() as u64 % 1_000_000_000;
+    let first = now.as_secs() % 1_000_000 * 1_000;
     (first..first + number(RUNS).unwrap_or(1)).collect()
 }
 

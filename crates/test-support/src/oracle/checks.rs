@@ -16,10 +16,13 @@ pub fn differences(expected: &State, found: &State) -> Vec<String> {
     for (name, namespace) in &expected.namespaces {
         match found.namespaces.get(name) {
             Some(other) => compare(name, namespace, other, &mut lines),
-            None => lines.push(format!("{name:?}: missing, with {} documents", namespace.documents().count())),
+            None => {
+                lines.push(format!("{name:?}: missing, with {} documents", namespace.documents().count()));
+            }
         }
     }
-    for (name, other) in found.namespaces.iter().filter(|(name, _)| !expected.namespaces.contains_key(*name)) {
+    for (name, other) in found.namespaces.iter().filter(|(name, _)| !expected.namespaces.contains_key(*name))
+    {
         lines.push(format!("{name:?}: unexpected, with {} documents", other.documents().count()));
     }
     lines
@@ -44,7 +47,8 @@ fn compare(name: &str, expected: &Namespace, found: &Namespace, lines: &mut Vec<
 
 fn compare_documents(name: &str, expected: &Namespace, found: &Namespace, lines: &mut Vec<String>) {
     let mut of_documents = Vec::new();
-    let mut line = |what: &str, id: &Id| of_documents.push(format!("{name:?} document {}: {what}", shown(id)));
+    let mut line =
+        |what: &str, id: &Id| of_documents.push(format!("{name:?} document {}: {what}", shown(id)));
     for (id, bytes) in expected.documents() {
         match found.document(id) {
             None => line("missing", id),

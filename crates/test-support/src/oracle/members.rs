@@ -32,7 +32,10 @@ pub async fn differences_between_members(
                 first.push(hashes);
                 continue;
             }
-            let names = first[index].keys().chain(hashes.keys()).filter(|name| first[index].get(name) != hashes.get(name));
+            let names = first[index]
+                .keys()
+                .chain(hashes.keys())
+                .filter(|name| first[index].get(name) != hashes.get(name));
             lines.extend(names.map(|name| format!("member {member} has another {database}.{name}")));
         }
     }
@@ -42,8 +45,12 @@ pub async fn differences_between_members(
 async fn catch_up(client: &Client, until: Timestamp) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let applied = patiently(|| async { client.database("admin").run_command(doc! { "replSetGetStatus": 1 }).await }).await;
-        let optimes = applied.get_document("optimes").and_then(|optimes| optimes.get_document("appliedOpTime"));
+        let applied = patiently(|| async {
+            client.database("admin").run_command(doc! { "replSetGetStatus": 1 }).await
+        })
+        .await;
+        let optimes =
+            applied.get_document("optimes").and_then(|optimes| optimes.get_document("appliedOpTime"));
         let applied = optimes.and_then(|optime| optime.get_timestamp("ts")).expect("the time of a member");
         if applied >= until {
             return;

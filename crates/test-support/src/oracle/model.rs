@@ -38,11 +38,7 @@ impl Model {
     ///
     /// # Panics
     /// When the oplog shows a change at another time than the server said, or not at all.
-    pub(super) async fn settle(
-        client: &Client,
-        written: Written,
-        prepared: Timestamp,
-    ) -> Self {
+    pub(super) async fn settle(client: &Client, written: Written, prepared: Timestamp) -> Self {
         let Written { databases, steps, refused } = written;
         let zero = Timestamp { time: 0, increment: 0 };
         let after = steps.iter().map(|step| step.after).min().unwrap_or(zero);
@@ -108,6 +104,10 @@ fn time_of(step: &Step, change: &Change, times: &Times) -> Timestamp {
     let time = found.unwrap_or_else(|| {
         panic!("the oplog shows nothing of {signs:?} after {} and up to {}", step.after, step.until)
     });
-    assert!(!step.exact || time == step.until, "{signs:?} is at {time} in the oplog, the server said {}", step.until);
+    assert!(
+        !step.exact || time == step.until,
+        "{signs:?} is at {time} in the oplog, the server said {}",
+        step.until
+    );
     time
 }

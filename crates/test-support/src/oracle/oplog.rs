@@ -92,7 +92,8 @@ fn is_partial(entry: &[u8]) -> Result<bool> {
 
 fn read_operation(operation: &[u8], signs: &mut Vec<Sign>) -> Result<()> {
     let text = |field| -> Result<&str> { Ok(get(operation, field)?.and_then(|e| e.as_str()).unwrap_or("")) };
-    let document = |field| -> Result<Option<&[u8]>> { Ok(get(operation, field)?.and_then(|e| e.as_document())) };
+    let document =
+        |field| -> Result<Option<&[u8]>> { Ok(get(operation, field)?.and_then(|e| e.as_document())) };
     let (op, name) = (text("op")?, text("ns")?.to_owned());
     let Some(object) = document("o")? else { return Ok(()) };
     match op {

@@ -83,7 +83,11 @@ impl Pen {
     }
 
     /// Several commands one after the other; all that came of them is read afterwards.
-    pub(super) async fn observed_all(&mut self, database: &str, commands: impl IntoIterator<Item = Document>) {
+    pub(super) async fn observed_all(
+        &mut self,
+        database: &str,
+        commands: impl IntoIterator<Item = Document>,
+    ) {
         let after = self.time();
         for command in commands {
             let name = name_of(&command);

@@ -14,9 +14,8 @@ use mongodb::{Client, ClientSession};
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(50);
 /// What a server answers that is no longer, or not yet, the one to ask; or that found something in the way.
-const PASSING: [i32; 20] = [
-    6, 7, 24, 50, 64, 89, 91, 112, 134, 189, 246, 262, 276, 9001, 10107, 11600, 11602, 12587, 13435, 13436,
-];
+const PASSING: [i32; 20] =
+    [6, 7, 24, 50, 64, 89, 91, 112, 134, 189, 246, 262, 276, 9001, 10107, 11600, 11602, 12587, 13435, 13436];
 const NO_SUCH_TRANSACTION: i32 = 251;
 
 /// A session of its own, and the newest time that it knows of.
@@ -92,7 +91,10 @@ impl Session {
                 Err(error) => error,
             };
             assert!(is_transient(&error), "a transaction with {}: {error}", shown(&statements[0].1));
-            assert!(Instant::now() < deadline, "no transaction in {PATIENCE:?}, {attempts} attempts: {error}");
+            assert!(
+                Instant::now() < deadline,
+                "no transaction in {PATIENCE:?}, {attempts} attempts: {error}"
+            );
             self.end("abortTransaction").await.ok();
             tokio::time::sleep(PAUSE).await;
         }

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use super::model::Model;
 use super::pen::{Pen, Written};
 use super::writers::{
-    bank::Bank, catalog::Catalog, counters::Counters, documents::Documents, large::Large, measurements::Measurements,
-    ring::Ring, sweeper::Sweeper,
+    bank::Bank, catalog::Catalog, counters::Counters, documents::Documents, large::Large,
+    measurements::Measurements, ring::Ring, sweeper::Sweeper,
 };
 use crate::Binary;
 use crate::corpus::Random;
@@ -42,8 +42,6 @@ pub struct Load {
     pub time_series: bool,
     /// Megabytes of a large transaction; it takes several entries above 16.
     pub transaction_mb: usize,
-    /// Capped collections roll over. Servers 5.0 up to 5.0.4 log removals that they refuse to replay.
-    pub rollover: bool,
 }
 
 impl Load {
@@ -51,7 +49,7 @@ impl Load {
     pub fn of_version(version: &str) -> Self {
         let binary = Binary { version: version.to_owned(), path: "".into(), library_path: None };
         let is_5_0 = binary.is_at_least(5, 0);
-        Self { time_series: is_5_0, transaction_mb: if is_5_0 { 24 } else { 18 }, rollover: version != "5.0.4" }
+        Self { time_series: is_5_0, transaction_mb: if is_5_0 { 24 } else { 18 } }
     }
 }
 
@@ -76,7 +74,7 @@ impl Writers {
         begun.add(Documents::default()).await;
         begun.add(Catalog::default()).await;
         begun.add(Large::new(load.transaction_mb)).await;
-        begun.add(Ring::new(load.rollover)).await;
+        begun.add(Ring::default()).await;
         if load.time_series {
             begun.add(Measurements::default()).await;
         }

@@ -176,7 +176,9 @@ fn index(number: usize) -> Document {
         1 => doc! { "key": { "unique": 1 }, "name": "unique", "unique": true },
         2 => doc! { "key": { "text": "text" }, "name": "words", "weights": { "text": 3 } },
         3 => doc! { "key": { "when": 1 }, "name": "ttl", "expireAfterSeconds": 1_000_000 },
-        4 => doc! { "key": { "n": -1, "list": 1 }, "name": "part", "partialFilterExpression": { "n": { "$gt": 3 } } },
+        4 => {
+            doc! { "key": { "n": -1, "list": 1 }, "name": "part", "partialFilterExpression": { "n": { "$gt": 3 } } }
+        }
         5 => doc! { "key": { "n": "hashed" }, "name": "hashed" },
         6 => doc! { "key": { "$**": 1 }, "name": "wild", "wildcardProjection": { "list": 1 } },
         7 => doc! { "key": { "text": 1 }, "name": "swedish", "collation": { "locale": "sv" } },

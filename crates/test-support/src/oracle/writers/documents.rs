@@ -33,7 +33,10 @@ impl Documents {
             0 => (one, doc! { "$set": { "n": number, "sub.deep.y.1": number } }.into()),
             1 => (one, doc! { "$unset": { "text": 1, "sub.x": 1 } }.into()),
             2 => (one, doc! { "$inc": { "sub.count": 1 }, "$mul": { "n": 2 } }.into()),
-            3 => (one, doc! { "$push": { "list": { "$each": [number, 7], "$position": 1, "$slice": 8 } } }.into()),
+            3 => (
+                one,
+                doc! { "$push": { "list": { "$each": [number, 7], "$position": 1, "$slice": 8 } } }.into(),
+            ),
             4 => (one, doc! { "$pull": { "list": { "$gte": 5 } } }.into()),
             5 => (one, doc! { "$pop": { "list": -1 }, "$currentDate": { "when": true } }.into()),
             6 => (one, doc! { "$rename": { "text": "words" }, "$set": { "é.x": Bson::Null } }.into()),
@@ -42,7 +45,10 @@ impl Documents {
                 (one, Bson::Array(vec![set.into(), doc! { "$unset": "sub" }.into()]))
             }
             8 => (one, self.document(id).into()),
-            9 => (doc! { "_id": { "b": id, "a": 1 } }, doc! { "$set": { "deep.er.est": [[1], { "x": [number] }] } }.into()),
+            9 => (
+                doc! { "_id": { "b": id, "a": 1 } },
+                doc! { "$set": { "deep.er.est": [[1], { "x": [number] }] } }.into(),
+            ),
             10 => (one, doc! { "$set": { "list.5.far": number, "text": "again" } }.into()),
             _ => (one, doc! { "$setOnInsert": { "born": number }, "$max": { "n": number } }.into()),
         };

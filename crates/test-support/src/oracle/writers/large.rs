@@ -76,5 +76,9 @@ pub(in crate::oracle) fn broken(state: &State) -> Vec<String> {
     };
     let round = in_("round");
     let wrong = in_("blobs").into_iter().filter(|of| !round.contains(of)).count();
-    if wrong == 0 { Vec::new() } else { vec![format!("{DATABASE}: {wrong} documents are not of round {round:?}")] }
+    if wrong == 0 {
+        Vec::new()
+    } else {
+        vec![format!("{DATABASE}: {wrong} documents are not of round {round:?}")]
+    }
 }

@@ -8,17 +8,12 @@ use crate::oracle::writer::Writer;
 
 const DATABASE: &str = "ring";
 
+#[derive(Default)]
 pub(in crate::oracle) struct Ring {
-    max: i32,
     written: i32,
 }
 
 impl Ring {
-    /// One that rolls over after a few documents, or never.
-    pub(in crate::oracle) fn new(rolls_over: bool) -> Self {
-        Self { max: if rolls_over { 25 } else { 100_000 }, written: 0 }
-    }
-
     fn document(&mut self) -> Document {
         self.written += 1;
         doc! { "_id": self.written, "m": format!("entry {}", self.written) }
@@ -31,8 +26,7 @@ impl Writer for Ring {
     }
 
     async fn prepare(&mut self, pen: &mut Pen) {
-        for name in ["entries", "few"] {
-            let max = if name == "few" { self.max / 5 } else { self.max };
+        for (name, max) in [("entries", 25), ("few", 5)] {
             let create = doc! { "create": name, "capped": true, "size": 16 << 20, "max": max };
             pen.observed(DATABASE, create).await;
         }

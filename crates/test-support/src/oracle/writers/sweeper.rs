@@ -38,7 +38,8 @@ impl Writer for Sweeper {
     }
 
     async fn prepare(&mut self, pen: &mut Pen) {
-        pen.observed_all(DATABASE, (0..COLLECTIONS).map(|collection| doc! { "create": name(collection) })).await;
+        pen.observed_all(DATABASE, (0..COLLECTIONS).map(|collection| doc! { "create": name(collection) }))
+            .await;
         for collection in 0..COLLECTIONS {
             let documents: Vec<Document> = (0..DOCUMENTS).map(|id| Self::document(pen, id)).collect();
             let full_name = format!("{DATABASE}.{}", name(collection));
