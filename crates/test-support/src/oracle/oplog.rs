@@ -141,3 +141,36 @@ fn items<'a>(object: &'a [u8], field: &str) -> Result<Vec<Element<'a>>> {
     let Some(array) = get(object, field)?.and_then(|e| e.as_array()) else { return Ok(Vec::new()) };
     Ok(Elements::new(array)?.collect::<std::result::Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bson::{RawDocumentBuf, rawdoc};
+
+    fn insert(id: i32) -> RawDocumentBuf {
+        rawdoc! { "op": "i", "ns": "d.c", "o": { "_id": id } }
+    }
+
+    fn part(seconds: u32, number: i64, object: RawDocumentBuf) -> RawDocumentBuf {
+        let ts = Timestamp { time: seconds, increment: 0 };
+        rawdoc! { "ts": ts, "op": "c", "ns": "admin.$cmd", "lsid": { "id": 1 }, "txnNumber": number, "o": object }
+    }
+
+    #[test]
+    fn a_transaction_happens_at_its_last_entry() {
+        let mut times = Times::default();
+        for entry in [
+            part(1, 7, rawdoc! { "applyOps": [insert(1)], "partialTxn": true }),
+            part(2, 8, rawdoc! { "applyOps": [insert(2)] }),
+            part(3, 7, rawdoc! { "applyOps": [insert(3)], "count": 2_i64 }),
+        ] {
+            times.entry(entry.as_bytes()).unwrap();
+        }
+        let time_of = |id: i32| {
+            let put = Sign::Put("d.c".to_owned(), id_of(rawdoc! { "_id": id }.as_bytes()));
+            let (after, until) = (Timestamp { time: 0, increment: 0 }, Timestamp { time: 9, increment: 0 });
+            times.last_within(&[put], after, until).map(|time| time.time)
+        };
+        assert_eq!([1, 2, 3, 4].map(time_of), [Some(3), Some(2), Some(3), None]);
+    }
+}
