@@ -64,16 +64,8 @@ async fn trouble(desk: &mut Desk, capture: &mut Slowed, random: &mut Random) {
         a_while(random).await;
         *capture = start_capture(desk, 1);
     }
-    if desk.source.member_count() == 1 {
-        return;
-    }
-    if random.below(2) == 0 {
-        desk.source.step_down().await;
-    } else {
-        let member = random.below(desk.source.member_count());
-        desk.source.kill(member);
-        a_while(random).await;
-        desk.source.restart(member).await;
+    if desk.source.member_count() > 1 {
+        desk.disturb(random).await;
     }
 }
 

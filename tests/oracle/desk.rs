@@ -40,6 +40,18 @@ impl Desk {
         Writers::start(&client, seed, load).await
     }
 
+    /// An election on the source, or the crash of a member, which comes back.
+    pub async fn disturb(&mut self, random: &mut Random) {
+        if random.below(2) == 0 {
+            self.source.step_down().await;
+        } else {
+            let member = random.below(self.source.member_count());
+            self.source.kill(member);
+            a_while(random).await;
+            self.source.restart(member).await;
+        }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -15,17 +15,17 @@ async fn the_model_agrees_with_the_source_on_one_member() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_model_agrees_with_the_source_after_an_election_on_three_members() {
+async fn the_model_agrees_with_the_source_after_elections_and_crashes_on_three_members() {
     let mut desk = Desk::start(3).await;
     seeds::each("the model, three members", async |seed| check(&mut desk, seed, true).await).await;
 }
 
-async fn check(desk: &mut Desk, seed: u64, elections: bool) -> String {
+async fn check(desk: &mut Desk, seed: u64, trouble: bool) -> String {
     let mut random = Random::new(seed);
     let writers = desk.writers(seed).await;
     a_while(&mut random).await;
-    if elections {
-        desk.source.step_down().await;
+    if trouble {
+        desk.disturb(&mut random).await;
     }
     a_while(&mut random).await;
     a_while(&mut random).await;
