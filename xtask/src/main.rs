@@ -1,4 +1,4 @@
-//! Development commands, run as `cargo xtask <command>`: fetch test servers, demo, test, fuzz, bench.
+//! Development commands, run as `cargo xtask <command>`: fetch test servers, demo, test, oracle, fuzz, bench.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ mod bench;
 mod demo;
 mod execute;
 mod fuzz;
+mod oracle;
 mod servers;
 mod test;
 
@@ -30,6 +31,8 @@ enum Command {
     Demo,
     /// Runs every check: formatting, lints, all tests including those on real servers.
     Test(test::Arguments),
+    /// Runs the oracle of dumps and captures for many seeds.
+    Oracle(oracle::Arguments),
     /// Runs the fuzz targets for a while each.
     Fuzz(fuzz::Arguments),
     /// Compares speed with the mongodump and mongorestore on PATH.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Mongod(arguments) => servers::run(&arguments),
         Command::Demo => demo::run(),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Oracle(arguments) => oracle::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

@@ -6,6 +6,7 @@
 //! - [`server`] starts standalone servers and replica sets on free loopback ports and ends them again.
 //! - [`fault`] makes a server or a disk fail at a chosen moment.
 //! - [`corpus`] loads data, [`compare`] finds what differs between two deployments.
+//! - [`oracle`] has writers that change a deployment without a pause, and a model of what it held at any time.
 //! - [`golden`] has dumps that mongodump made, and tells whether a deployment holds what they must restore to.
 //!
 //! Everything here panics when it cannot do its work: a test that needs a server and finds none fails, and the
@@ -25,6 +26,8 @@ pub mod corpus;
 pub mod fault;
 #[cfg(feature = "servers")]
 pub mod golden;
+#[cfg(feature = "servers")]
+pub mod oracle;
 #[cfg(feature = "servers")]
 pub mod server;
 

@@ -48,7 +48,7 @@ impl Fields {
     }
 
     /// The first value of this name.
-    pub(super) fn get(&self, name: &str) -> Option<Element<'_>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Element<'_>> {
         let (kind, value) = self.0.get(name)?.first()?;
         Some(Element { kind: *kind, key: &[], value, offset: 0 })
     }
@@ -86,7 +86,7 @@ impl Fields {
     }
 
     /// A line for each name whose values differ: missing, unexpected, or another.
-    pub(super) fn differences(&self, found: &Self, of: &str, lines: &mut Vec<String>) {
+    pub(crate) fn differences(&self, found: &Self, of: &str, lines: &mut Vec<String>) {
         for (name, expected) in &self.0 {
             match found.0.get(name) {
                 None => lines.push(format!("{of}: missing {name}: {}", shown(expected))),

@@ -54,7 +54,7 @@ pub(crate) async fn for_each(
 }
 
 /// All raw documents of a command's cursor, for those that are few.
-pub(super) async fn all(client: &Client, database: &str, command: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+pub(crate) async fn all(client: &Client, database: &str, command: Vec<u8>) -> Result<Vec<Vec<u8>>> {
     let mut documents = Vec::new();
     for_each(client, database, command, |document| {
         documents.push(document.to_vec());
