@@ -16,14 +16,12 @@ const TIMES: usize = 3;
 const SOME_SLICES: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "waits for captures of the oplog"]
 async fn a_capture_restores_to_any_time_on_one_member() {
     let mut desk = Desk::start(1).await;
     seeds::each("capture, one member", async |seed| check(&mut desk, seed).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "waits for captures of the oplog"]
 async fn a_capture_restores_to_any_time_through_crashes_on_three_members() {
     let mut desk = Desk::start(3).await;
     seeds::each("capture, three members", async |seed| check(&mut desk, seed).await).await;

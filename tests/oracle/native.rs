@@ -14,14 +14,12 @@ use crate::support::{arg, program};
 const TIMES: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "waits for dumps with an oplog"]
 async fn a_dump_restores_to_any_time_that_it_holds_on_one_member() {
     let mut desk = Desk::start(1).await;
     seeds::each("dump, one member", async |seed| check(&mut desk, seed, false).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "waits for dumps with an oplog"]
 async fn a_dump_restores_to_any_time_through_an_election_on_three_members() {
     let mut desk = Desk::start(3).await;
     seeds::each("dump, three members", async |seed| check(&mut desk, seed, true).await).await;

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bson::{Document, RawDocument, Timestamp, doc};
-use mongoark_deployment::oplog::{self, Tail};
+use mongoark_deployment::oplog::{self, Level, Tail};
 use mongoark_deployment::{ConnectionString, ErrorKind, Source, SourceOptions};
 use mongoark_test_support::{ReplicaSet, connect, fresh_database_name, shared};
 use mongodb::Client;

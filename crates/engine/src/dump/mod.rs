@@ -15,6 +15,7 @@ use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
 use mongoark_container::WriteOptions;
 use mongoark_deployment::Source;
+use mongoark_deployment::oplog::Level;
 use mongoark_model::{Counts, MemberChoice, TopologyKind};
 use mongoark_monitor::Monitor;
 use plan::Plan;
@@ -186,6 +187,8 @@ async fn contents(
     input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
     let run = Following {
         source: context.source.clone(),
+        // What is in the archive can never be rolled back.
+        level: Level::Majority,
         monitor: context.monitor.clone(),
         stop: context.stop.clone(),
         abort: context.abort.clone(),
@@ -200,12 +203,12 @@ async fn contents(
     let settled = settle(&context.source, &beginning, &context.stop).await.and_then(committed);
     let end = settled
         .as_ref()
-        .map(|settled| settled.committed)
+        .map(|settled| settled.consistent)
         .map_err(|_| Error::PipelineClosed("the oplog's end"));
-    let (settled, sink) = cause_of(settled, capture.finish(end).await)?;
+    let (settled, followed) = cause_of(settled, capture.finish(end).await)?;
     let span =
-        Span { start: scope.first, consistent: settled.consistent, end: settled.committed, end_term: None };
-    Ok(Contents { done, oplog: Some(DumpedOplog { span, entries: sink.finish()? }) })
+        Span { start: scope.first, consistent: settled.consistent, end: followed.last, end_term: None };
+    Ok(Contents { done, oplog: Some(DumpedOplog { span, entries: followed.sink.finish()? }) })
 }
 
 /// A dump of which a part may be rolled back is of no moment that anybody can rely on.

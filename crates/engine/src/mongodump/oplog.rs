@@ -12,6 +12,7 @@ use crate::oplog::{Beginning, Capture, EntrySink, Following, settle};
 use crate::quote::counted;
 use crate::spool::Spool;
 use crate::{Error, Result};
+use mongoark_deployment::oplog::Level;
 use mongoark_model::Timestamp;
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ impl DumpedOplog {
         };
         let run = Following {
             source: context.source.clone(),
+            // As the tools do: where the majority stands still, a dump is better than none.
+            level: Level::Local,
             monitor: context.monitor.clone(),
             stop: context.stop.clone(),
             abort: context.abort.clone(),
@@ -62,7 +65,7 @@ impl DumpedOplog {
     /// Ends the capture where the oplog stands now, and writes it. Returns the number of entries.
     pub(super) async fn finish(self, context: &Context) -> Result<u64> {
         let end = end(context, &self.beginning).await;
-        let entries = self.capture.finish(end).await.map_err(in_words_of_the_tools)?;
+        let entries = self.capture.finish(end).await.map_err(in_words_of_the_tools)?.sink;
         context.monitor.step("writing captured oplog to ``");
         let count = entries.count;
         entries.store.finish(context, self.stream).await?;

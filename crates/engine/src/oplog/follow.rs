@@ -20,6 +20,8 @@ pub(crate) trait EntrySink: Send + 'static {
 #[derive(Clone)]
 pub(crate) struct Following {
     pub(crate) source: Source,
+    /// Whether entries are taken as soon as the member has them, or only once a majority does.
+    pub(crate) level: Level,
     pub(crate) monitor: Monitor,
     /// The user's request to stop.
     pub(crate) stop: Stop,
@@ -32,7 +34,14 @@ pub(crate) struct Capture<S> {
     beginning: Beginning,
     run: Following,
     end: watch::Sender<Option<Timestamp>>,
-    following: JoinHandle<Result<S>>,
+    following: JoinHandle<Result<Followed<S>>>,
+}
+
+/// An oplog that was followed to an end.
+pub(crate) struct Followed<S> {
+    pub(crate) sink: S,
+    /// The last entry. It may be later than the end that was wanted: what was read before that was known stays.
+    pub(crate) last: Timestamp,
 }
 
 impl<S: EntrySink> Capture<S> {
@@ -46,7 +55,7 @@ impl<S: EntrySink> Capture<S> {
 
     /// Waits for everything up to `end`, and checks that what was followed is one whole. An error instead of an end
     /// ends the capture too.
-    pub(crate) async fn finish(self, end: Result<Timestamp>) -> Result<S> {
+    pub(crate) async fn finish(self, end: Result<Timestamp>) -> Result<Followed<S>> {
         let told = match end {
             Ok(end) => self.end.send(Some(end)).map_err(|_| Error::PipelineClosed("the oplog's reader")),
             Err(error) => {
@@ -55,10 +64,10 @@ impl<S: EntrySink> Capture<S> {
             }
         };
         let followed = self.following.await.unwrap_or(Err(Error::PipelineClosed("the oplog's reader")));
-        let ((), sink) = crate::error::cause_of(told, followed)?;
+        let ((), followed) = crate::error::cause_of(told, followed)?;
         self.beginning.check_rollback(&oplog::position(&self.run.source).await?)?;
         self.beginning.check_still_there(&self.run.source).await?;
-        Ok(sink)
+        Ok(followed)
     }
 
     /// Ends the capture of a run that has failed; returns its own failure, if there is one that is a cause.
@@ -80,14 +89,15 @@ struct Follower<S> {
 }
 
 impl<S: EntrySink> Follower<S> {
-    async fn run(mut self) -> Result<S> {
+    async fn run(mut self) -> Result<Followed<S>> {
         let followed = self.follow().await;
         self.run.monitor.finish(&self.item);
         if followed.is_err() {
             // A dump without its oplog is none: the collections need not be read to their end.
             self.run.abort.request();
         }
-        followed.map(|()| self.sink)
+        let last = self.last.unwrap_or_else(|| self.beginning.first());
+        followed.map(|()| Followed { sink: self.sink, last })
     }
 
     async fn follow(&mut self) -> Result<()> {
@@ -107,7 +117,7 @@ impl<S: EntrySink> Follower<S> {
     /// Follows the oplog until the cursor ends or everything is there.
     async fn follow_one_cursor(&mut self, patience: &mut Patience) -> Result<()> {
         let from = self.last.unwrap_or_else(|| self.beginning.first());
-        let incoming = tail(Tail::open(&self.run.source, from.into(), Level::Local).await?);
+        let incoming = tail(Tail::open(&self.run.source, from.into(), self.run.level).await?);
         let mut is_first = true;
         while !self.has_all() {
             self.check()?;

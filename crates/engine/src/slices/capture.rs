@@ -1,7 +1,7 @@
 //! The continuous capture: entries that a majority has, into slices, until it is asked to stop.
 
 use super::folder::Folder;
-use super::slice::{OpenSlice, describe};
+use super::slice::{OpenSlice, beginning_of, describe};
 use super::tailing::{self, From, Place, Tailed, Tailing, is_passing};
 use crate::catalog::{DeploymentEntry, now_ms};
 use crate::oplog::{Gap, Kept, SliceStart, kept};
@@ -80,8 +80,13 @@ pub async fn capture(
     check_set(&source, last.and_then(|slice| slice.set.as_deref()))?;
     let from = match held {
         Some(place) => From::Behind(place),
-        None => From::At(tailing::beginning(connection, &options.source).await?),
+        // A capture that ended before its first slice was whole left its beginning behind.
+        None => match unfinished(&options.dir)? {
+            Some(after) => From::After(after),
+            None => From::After(tailing::beginning(connection, &options.source).await?),
+        },
     };
+    remove_unfinished(&options.dir)?;
     let item = monitor.item("oplog", 0, 0);
     let mut capture = Capture {
         connection,
@@ -113,6 +118,20 @@ fn lock(dir: &Path) -> Result<File> {
         ))),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Behind which time the unfinished slice begins, where there is one.
+fn unfinished(dir: &Path) -> Result<Option<Timestamp>> {
+    Ok(Folder::unfinished(dir)?.iter().filter_map(|path| beginning_of(path)).min())
+}
+
+/// What an unfinished slice holds is read anew.
+fn remove_unfinished(dir: &Path) -> Result<()> {
+    for path in Folder::unfinished(dir)? {
+        let failed = |source| Error::Write { what: path.display().to_string(), source };
+        std::fs::remove_file(&path).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn check_set(source: &Source, held: Option<&str>) -> Result<()> {
@@ -172,7 +191,7 @@ impl Capture<'_> {
     fn start(&self) -> Timestamp {
         match self.from {
             From::Behind(place) => place.time,
-            From::At(time) => time,
+            From::After(time) => time,
         }
     }
 
@@ -206,13 +225,13 @@ impl Capture<'_> {
                 && let Some(why) = tailing.check_first(self.from, place)
             {
                 let until = tailing::beginning(self.connection, &self.options.source).await?;
-                self.cut(before(until), why).await?;
-                self.from = From::At(until);
+                self.cut(until, why).await?;
+                self.from = From::After(until);
                 return Ok(false);
             }
             let is_known = match self.from {
                 From::Behind(last) => place.time <= last.time,
-                From::At(time) => place.time < time,
+                From::After(time) => place.time <= time,
             };
             if !is_known {
                 self.entry(&tailing.source, entry, place).await?;
@@ -242,7 +261,7 @@ impl Capture<'_> {
         if self.slice.is_none() {
             let after = match self.from {
                 From::Behind(place) => place.time,
-                From::At(time) => before(time),
+                From::After(time) => time,
             };
             // A gap that was just noticed is told by the slice behind it.
             let gap = self.report.gaps.last().filter(|gap| gap.until == after).cloned();
@@ -265,7 +284,7 @@ impl Capture<'_> {
     async fn cut(&mut self, until: Timestamp, why: String) -> Result<()> {
         let since = match self.from {
             From::Behind(place) => place.time,
-            From::At(time) => before(time),
+            From::After(time) => time,
         };
         self.close().await?;
         let gap = Gap { since, until, why };
@@ -299,13 +318,5 @@ impl Capture<'_> {
         let entries = counted(closed.entries.documents, "entry", "entries");
         self.monitor.detail(format!("{name}: {entries} up to {}", end.time));
         Ok(())
-    }
-}
-
-/// The greatest timestamp before this one.
-fn before(time: Timestamp) -> Timestamp {
-    match time.increment.checked_sub(1) {
-        Some(increment) => Timestamp { increment, ..time },
-        None => Timestamp::new(time.seconds.saturating_sub(1), u32::MAX),
     }
 }

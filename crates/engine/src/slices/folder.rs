@@ -89,18 +89,12 @@ pub struct Folder {
 impl Folder {
     /// The names of what may be slices, in order. Unfinished ones (`.partial`) are not among them.
     pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
-        let failed = |source| Error::Read { path: dir.to_owned(), source };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let is_slice = path.extension().is_some_and(|extension| extension == EXTENSION)
-                && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-            if is_slice {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+        named(dir, &format!(".{EXTENSION}"))
+    }
+
+    /// The names of slices that were never finished.
+    pub(super) fn unfinished(dir: &Path) -> Result<Vec<PathBuf>> {
+        named(dir, &format!(".{EXTENSION}.partial"))
     }
 
     /// Reads what the folder holds. One secret opens all.
@@ -121,4 +115,19 @@ impl Folder {
     pub fn reaches(&self) -> Vec<Reach> {
         self.slices.iter().map(SliceInfo::reach).collect()
     }
+}
+
+/// The files of a folder that are named as slices are and end like this, in order.
+fn named(dir: &Path, end: &str) -> Result<Vec<PathBuf>> {
+    let failed = |source| Error::Read { path: dir.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with(PREFIX) && name.ends_with(end) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -109,6 +109,14 @@ pub(super) fn describe(gap: &Gap) -> String {
     format!("nothing is held between {} and {}: {}", gap.since, gap.until, gap.why)
 }
 
+/// Behind which time a slice begins, by its name.
+pub(super) fn beginning_of(path: &Path) -> Option<Timestamp> {
+    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let (time, _) = name.split_once('.')?;
+    let mut parts = time.split('-');
+    Some(Timestamp::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// A name that is not taken: a damaged slice of the same beginning stays where it is.
 fn free_name(dir: &Path, after: Timestamp) -> Result<PathBuf> {
     const TRIES: u32 = 1_000;

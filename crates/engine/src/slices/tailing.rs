@@ -35,8 +35,8 @@ impl Place {
 pub(super) enum From {
     /// Behind this entry, which must be there.
     Behind(Place),
-    /// With the entry at this time, which must be there.
-    At(Timestamp),
+    /// Behind this time: the entry of it must be there, or the one that follows it directly.
+    After(Timestamp),
 }
 
 /// What comes of reading.
@@ -88,12 +88,12 @@ impl Tailing {
         }
         match from {
             From::Behind(place) if place == first => None,
-            From::At(time) if time == first.time => None,
+            From::After(time) if first.time == time || first.time == time.next() => None,
             From::Behind(place) if place.time == first.time => Some(format!(
                 "the entry at {} is another one by now: the set took back what a majority had",
                 place.time
             )),
-            From::Behind(_) | From::At(_) => Some(format!(
+            From::Behind(_) | From::After(_) => Some(format!(
                 "the oplog begins at {} by now: it rolled over while nobody captured it, or the member was synced anew",
                 first.time
             )),
@@ -106,10 +106,18 @@ impl Tailing {
     }
 }
 
-/// Where a capture begins that has nothing before it: early enough for the transactions that are open now.
+/// Behind which time a capture begins that has nothing before it: early enough for the transactions that are open now.
 pub(super) async fn beginning(connection: &Connection, options: &SourceOptions) -> Result<Timestamp> {
     let source = Source::through(connection, options).await?;
-    Ok(oplog::start(&source).await?.first.into())
+    Ok(before(oplog::start(&source).await?.first.into()))
+}
+
+/// The greatest timestamp before this one.
+fn before(time: Timestamp) -> Timestamp {
+    match time.increment.checked_sub(1) {
+        Some(increment) => Timestamp { increment, ..time },
+        None => Timestamp::new(time.seconds.saturating_sub(1), u32::MAX),
+    }
 }
 
 /// Whether trying again, maybe on another member, may help.
