@@ -237,20 +237,26 @@ async fn what_text_cannot_carry_is_left_behind_by_name() {
     let desk = Desk::new();
     desk.run("dump", &["--uri", &uri, "--db", &db, "@native"]).expect(0);
     desk.run("convert", &["@native", "@dump"]).expect(3).says(&format!("{db}.v: left behind"));
-    assert_eq!(tree(&desk.path("dump")).len(), 3, "the collection's two files and the prelude");
+    assert_eq!(tree(&desk.path("dump")).len(), 4, "the collection's two files, the prelude and the oplog");
     database.drop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oplog_is_carried_or_left_behind_but_never_forgotten() {
     let desk = Desk::new();
-    let (_, dump) = desk.golden("oplog-directory");
+    let (golden, dump) = desk.golden("oplog-directory");
     desk.run("convert", &[arg(&dump), "@archive"]).expect(0).says("oplog entries");
     let listed = desk.run("ls", &["@archive"]).expect(0).text();
     assert!(listed.contains("with the oplog of its time"), "{listed}");
     desk.run("verify", &["@archive"]).expect(0);
     let set = ReplicaSet::single().await;
-    desk.run("restore", &["--uri", &set.uri(), "@archive"]).expect(3).says("oplog: is not replayed");
+    desk.run("restore", &["--uri", &set.uri(), "@archive"]).expect(0).says("oplog entries replayed");
+    let client = set.client().await;
+    let versions_stay = golden::Options { keep_index_version: true, ..golden::Options::default() };
+    let lines = golden::differences(&client, &golden.expected_path(), versions_stay).await;
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+    let again = ["--uri", &set.uri(), "--existing", "drop", "--no-oplog", "@archive"];
+    desk.run("restore", &again).says("not replayed");
 
     let without = desk.run("convert", &["--without-oplog", arg(&dump), "@without"]).expect(3);
     assert!(without.stderr.contains("oplog: left behind"), "{}", without.stderr);

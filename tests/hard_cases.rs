@@ -552,17 +552,18 @@ async fn a_collection_dropped_during_the_dump_is_told_and_the_archive_holds_the_
     assert!(stderr.contains("gone: dropped while the dump ran"), "{stderr}");
     mongoark(&["verify", arg(&desk.archive())]).expect(0);
     let listing = desk.listing();
-    assert_eq!(listing["summary"]["documents"], 500);
+    assert!(listing["summary"]["documents"].as_u64().unwrap() >= 500);
     assert_eq!(listing["summary"]["changes"][0]["namespace"], format!("{}.gone", desk.db));
     let table = mongoark(&["ls", arg(&desk.archive())]).expect(0).text();
     assert!(table.contains("changed meanwhile") && table.contains("gone"), "{table}");
     desk.restore(&[]).expect(0);
     desk.expect_same("stays").await;
-    assert_eq!(desk.count(&desk.copy, "gone").await, 0);
+    let names = desk.client.database(&desk.copy).list_collection_names().await.unwrap();
+    assert_eq!(names, ["stays"], "the replay drops it as it was dropped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collection_dropped_during_a_dump_into_a_pipe_fails_the_restore_clearly() {
+async fn a_collection_dropped_during_a_dump_into_a_pipe_is_dropped_by_the_restore_too() {
     let desk = Desk::new().await;
     desk.insert("gone", &sized(0..24_000, 1000)).await;
     let slow = FailCommand::new(["getMore"]).after(2).block(Duration::from_secs(1));
@@ -576,13 +577,14 @@ async fn a_collection_dropped_during_a_dump_into_a_pipe_fails_the_restore_clearl
     let restoring = tokio::task::spawn_blocking(move || run(&mut restore));
     failing.is_met().await;
     desk.command(doc! { "drop": "gone" }).await;
-    restoring.await.unwrap().expect(1).says("takes back documents").says("save the archive to a file");
+    restoring.await.unwrap().expect(0);
     failing.end().await;
-    assert_ne!(ended(dump).0, -1, "the dump does not crash");
+    assert_eq!(ended(dump).0, 0);
+    assert!(desk.client.database(&desk.copy).list_collection_names().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_cursor_is_read_again_and_each_document_is_in_the_archive_once() {
+async fn another_cursor_goes_on_where_one_was_lost_and_each_document_is_in_the_archive_once() {
     for (code, after) in [(175, 0), (43, 3), (237, 2)] {
         let desk = Desk::new().await;
         desk.insert("c", &sized(0..24_000, 1000)).await;
@@ -595,7 +597,7 @@ async fn a_lost_cursor_is_read_again_and_each_document_is_in_the_archive_once() 
         failing.end().await;
         let (exit, stderr, _) = ended(dump);
         assert_eq!(exit, 0, "code {code}: {stderr}");
-        assert!(stderr.contains("read again from its start"), "{stderr}");
+        assert!(!stderr.contains("read again from its start"), "{stderr}");
         mongoark(&["verify", "--checksums-only", arg(&desk.archive())]).expect(0);
         assert_eq!(desk.listing()["namespaces"][0]["documents"], 24_000, "code {code}");
         desk.restore(&[]).expect(0).says("24,000 documents restored, 0 failed");
@@ -608,7 +610,13 @@ async fn a_cursor_that_is_lost_every_time_is_a_failure_and_leaves_nothing_of_the
     let desk = Desk::new().await;
     desk.insert("c", &sized(0..12_000, 1000)).await;
     desk.insert("other", &numbered(0..10)).await;
-    let always = FailCommand::new(["getMore"]).error_code(175);
+    // As long as a new cursor gets a little further, nothing is lost.
+    let failing = desk.fail(FailCommand::new(["getMore"]).error_code(175), &desk.db, "c").await;
+    let dumped = desk.dump(&["--compression", "none"]);
+    failing.end().await;
+    dumped.expect(0);
+    assert_eq!(desk.listing()["summary"]["documents"], 12_010);
+    let always = FailCommand::new(["find", "getMore"]).error_code(175);
     let failing = desk.fail(always, &desk.db, "c").await;
     let dumped = desk.dump(&["--compression", "none"]);
     failing.end().await;
@@ -885,8 +893,11 @@ async fn a_collection_renamed_before_its_turn_is_told() {
     let (from, to) = (format!("{}.small", desk.db), format!("{}.moved", desk.db));
     let rename = doc! { "renameCollection": from, "to": to };
     let (code, stderr) = dumped_while(&desk, rename, "admin").await;
-    assert!([0, 3].contains(&code), "{stderr}");
-    assert!(stderr.contains("small: "), "100 documents are nowhere, and nothing says so: {stderr}");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("small: renamed to"), "{stderr}");
+    desk.restore(&[]).expect(0);
+    assert_eq!(desk.count(&desk.copy, "moved").await, 100, "it is where it was in the end");
+    assert_eq!(desk.count(&desk.copy, "small").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

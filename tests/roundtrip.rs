@@ -75,7 +75,7 @@ async fn every_edge_case_comes_back_whole() {
     corpus::refused::load(&client, Options::default()).await.unwrap();
     corpus::big::load(&client, Options::default()).await.unwrap();
 
-    pair.dump(&[]).expect(0).says("consistent by themselves only");
+    pair.dump(&[]).expect(0).says("all of it as of");
     pair.verify().expect(0);
     pair.restore(&[]).expect(0);
     pair.expect_equal().await;

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::key_file::KeyFile;
+use crate::{Error, KdfParams};
 
 /// Something that opens a key slot.
 #[derive(Clone)]
@@ -16,9 +18,20 @@ pub enum Secret {
     KeyFile(KeyFile),
 }
 
-/// A passphrase: any bytes, at least one.
+/// A passphrase: any bytes, at least one. Clones share the key that was derived last, so that many archives under one
+/// passphrase and salt cost one derivation.
 #[derive(Clone)]
-pub struct Passphrase(Zeroizing<Vec<u8>>);
+pub struct Passphrase {
+    bytes: Zeroizing<Vec<u8>>,
+    derived: Arc<Mutex<Option<Derived>>>,
+}
+
+/// A key that was derived, and from what.
+struct Derived {
+    kdf: KdfParams,
+    salt: [u8; 16],
+    key: Zeroizing<[u8; 32]>,
+}
 
 impl Passphrase {
     /// Takes the passphrase as it was given; a caller strips its line end before.
@@ -30,11 +43,24 @@ impl Passphrase {
         if bytes.is_empty() {
             return Err(Error::misuse("the passphrase is empty"));
         }
-        Ok(Self(bytes))
+        Ok(Self { bytes, derived: Arc::default() })
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    /// The key for this cost and salt. The caller has checked the parameters.
+    pub(crate) fn key(&self, kdf: KdfParams, salt: &[u8; 16]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = derived.as_ref().filter(|found| found.kdf == kdf && found.salt == *salt) {
+            return Ok(found.key.clone());
+        }
+        let key = kdf.derive(&self.bytes, salt)?;
+        *derived = Some(Derived { kdf, salt: *salt, key: key.clone() });
+        Ok(key)
+    }
+
+    /// The salt of the key that was derived last, where its cost was this one.
+    pub(crate) fn salt(&self, kdf: KdfParams) -> Option<[u8; 16]> {
+        let derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        derived.as_ref().filter(|found| found.kdf == kdf).map(|found| found.salt)
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Wraps the file key for a secret, with fresh salts.
+    /// Wraps the file key for a secret, with a fresh wrap salt. The salt of a passphrase is that of its last archive, so
+    /// that the slices of one capture cost one derivation.
     pub(crate) fn wrap(
         file_key: &FileKey,
         archive_id: ArchiveId,
@@ -41,7 +42,10 @@ impl Slot {
         entropy: &mut impl Entropy,
     ) -> Result<Self, Error> {
         let (kind, kdf_salt) = match secret {
-            Secret::Passphrase(_) => (SlotKind::Passphrase(kdf), entropy.array()?),
+            Secret::Passphrase(passphrase) => {
+                let salt = passphrase.salt(kdf).map_or_else(|| entropy.array(), Ok)?;
+                (SlotKind::Passphrase(kdf), salt)
+            }
             Secret::KeyFile(_) => (SlotKind::KeyFile, [0; 16]),
         };
         let mut slot = Self { kind, kdf_salt, wrap_salt: entropy.array()?, wrapped: [0; 48] };
@@ -61,7 +65,7 @@ impl Slot {
     fn secret_key(&self, secret: &Secret) -> Result<Option<Zeroizing<[u8; 32]>>, Error> {
         match (self.kind, secret) {
             (SlotKind::Passphrase(kdf), Secret::Passphrase(passphrase)) => {
-                kdf.derive(passphrase.as_bytes(), &self.kdf_salt).map(Some)
+                passphrase.key(kdf, &self.kdf_salt).map(Some)
             }
             (SlotKind::KeyFile, Secret::KeyFile(key)) => Ok(Some(Zeroizing::new(*key.as_bytes()))),
             _ => Ok(None),

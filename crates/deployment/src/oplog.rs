@@ -38,6 +38,9 @@ pub struct Start {
     pub first: Timestamp,
     /// The term of that entry.
     pub term: i64,
+    /// Whether that entry itself matters, as the beginning of a transaction that was open. If not, its effect is in
+    /// whatever is read from now on, and only its being there counts.
+    pub is_open: bool,
     /// The last entry after the open transactions were asked for. The effect of everything up to here is in what
     /// cursors opened from now on read.
     pub seen: Timestamp,
@@ -79,7 +82,7 @@ pub async fn start(source: &Source) -> Result<Start> {
     let gone =
         || Error::new(ErrorKind::Unsupported, "read the oplog", "its first entry that is needed is gone");
     let term = term_of(source, first).await?.ok_or_else(gone)?;
-    Ok(Start { first, term, seen })
+    Ok(Start { first, term, is_open: open.is_some_and(|open| open <= before), seen })
 }
 
 /// The term of the entry of this time; nothing where there is no such entry. Time and term together name one entry,

@@ -127,8 +127,7 @@ impl<'a> Entry<'a> {
         if of.is_empty() { Ok(None) } else { Ok(bytes::get(of, "_id")?) }
     }
 
-    /// The same operation on another collection: `ns`, and of a command the collection that it names first. `ts`
-    /// stays, the UUID goes.
+    /// The same operation on another collection: `ns`, and of a command the collection that it names first.
     pub fn relocated(&self, to: &Namespace) -> Result<Vec<u8>> {
         let namespace = match self.op {
             Op::Command => format!("{}.$cmd", to.db),
@@ -145,7 +144,7 @@ impl<'a> Entry<'a> {
                 b"o" if self.op == Op::Command => {
                     out.document("o", &with_first(self.object, &to.collection)?);
                 }
-                b"ui" | b"ts" => {}
+                b"ts" => {}
                 _ => _ = out.element(&element),
             }
         }

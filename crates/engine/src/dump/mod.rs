@@ -193,7 +193,7 @@ async fn contents(
         stop: context.stop.clone(),
         abort: context.abort.clone(),
     };
-    let sink = ArchivedOplog::beside(input, stream, &scope.selection, plan.uuids());
+    let sink = ArchivedOplog::beside(input, stream, &beginning, &scope.selection, plan.uuids());
     let capture = Capture::begin(&run, beginning, "oplog", sink);
     let done = match read::all(context, plan).await {
         Ok(done) => done,

@@ -11,7 +11,7 @@ use crate::scan::{
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
 use mongoark_deployment::{Patience, Source};
-use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace};
+use mongoark_model::{CollectionKind, CollectionMetadata, Counts};
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -211,26 +211,32 @@ async fn attempt(context: &Arc<Context>, planned: &Planned, item: &Item) -> Resu
         return Ok(dropped(context, metadata, counts));
     }
     Ok(match whereabouts(&context.source, metadata).await? {
-        Whereabouts::Renamed(to) => Outcome::Changed(renamed(metadata, &to), counts),
+        Whereabouts::Renamed(to) => {
+            let what = format!(
+                "renamed to {to} while the dump ran; its documents are in the archive under its old name"
+            );
+            changed(context, metadata, what, counts)
+        }
         Whereabouts::Here | Whereabouts::Gone => Outcome::Whole(counts),
     })
 }
 
-/// A collection that was dropped before it was read to its end. With the oplog its drop is replayed, and what was
-/// read of it goes with it; without, what was read is a part and is not told from a whole, so that it is named.
+/// A collection that was dropped before it was read to its end.
 fn dropped(context: &Context, metadata: &CollectionMetadata, counts: Counts) -> Outcome {
     let what = match counts.documents {
         0 => "dropped while the dump ran; its documents are not in the archive".to_owned(),
         some => format!("dropped while the dump ran; only {some} of its documents are in the archive"),
     };
-    if !context.has_oplog {
-        context.monitor.warn(metadata.namespace.to_string(), what.clone());
-    }
-    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }, counts)
+    changed(context, metadata, what, counts)
 }
 
-fn renamed(metadata: &CollectionMetadata, to: &Namespace) -> Change {
-    let what =
-        format!("renamed to {to} while the dump ran; its documents are in the archive under its old name");
-    Change { namespace: metadata.namespace.clone(), what }
+/// What happened is told. With the oplog the replay does it again, and nothing is amiss.
+fn changed(context: &Context, metadata: &CollectionMetadata, what: String, counts: Counts) -> Outcome {
+    let name = metadata.namespace.to_string();
+    if context.has_oplog {
+        context.monitor.step(format!("{name}: {what}; a restore will have it as it was in the end"));
+    } else {
+        context.monitor.warn(name, what.clone());
+    }
+    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }, counts)
 }

@@ -1,7 +1,7 @@
 //! Entries into the chunks of an archive, beside the documents.
 
 use super::part::Part;
-use super::{EntrySink, Kept, kept};
+use super::{Beginning, EntrySink, Kept, kept};
 use crate::Result;
 use crate::archive::{ArchiveInput, OpenChunk};
 use crate::select::Selection;
@@ -16,23 +16,34 @@ pub(crate) struct ArchivedOplog {
     open: Option<OpenChunk>,
     counts: Counts,
     part: Option<Part>,
+    /// An entry that is followed from, but not needed.
+    passed_over: Option<Timestamp>,
 }
 
 impl ArchivedOplog {
     /// All of an oplog.
     pub(crate) fn whole(input: &ArchiveInput, stream: u32) -> Self {
-        Self { input: input.clone(), stream, open: None, counts: Counts::default(), part: None }
+        Self {
+            input: input.clone(),
+            stream,
+            open: None,
+            counts: Counts::default(),
+            part: None,
+            passed_over: None,
+        }
     }
 
     /// The oplog of a dump that takes what is selected; `taken` are its collections' UUIDs.
     pub(crate) fn beside(
         input: &ArchiveInput,
         stream: u32,
+        beginning: &Beginning,
         selection: &Selection,
         taken: HashSet<[u8; 16]>,
     ) -> Self {
         let part = selection.is_partial().then(|| Part::new(selection, taken));
-        Self { part, ..Self::whole(input, stream) }
+        let passed_over = (!beginning.needs_first()).then(|| beginning.first());
+        Self { part, passed_over, ..Self::whole(input, stream) }
     }
 
     /// Copies an entry into the open chunk; a full one goes.
@@ -62,7 +73,10 @@ impl ArchivedOplog {
 }
 
 impl EntrySink for ArchivedOplog {
-    async fn take(&mut self, entry: &[u8], _time: Timestamp) -> Result<()> {
+    async fn take(&mut self, entry: &[u8], time: Timestamp) -> Result<()> {
+        if self.passed_over == Some(time) {
+            return Ok(());
+        }
         let is_of_part = match &mut self.part {
             Some(part) => part.takes(entry)?,
             None => true,

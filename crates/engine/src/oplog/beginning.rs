@@ -25,6 +25,11 @@ impl Beginning {
         self.start.first.into()
     }
 
+    /// Whether that entry itself is needed, or only what comes behind it.
+    pub(crate) fn needs_first(&self) -> bool {
+        self.start.is_open
+    }
+
     /// The effect of everything up to here is in what cursors read that were opened later.
     pub(crate) fn seen(&self) -> Timestamp {
         self.start.seen.into()

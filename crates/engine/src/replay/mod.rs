@@ -110,6 +110,7 @@ impl Replay<'_> {
     async fn finish(mut self) -> Result<Replayed> {
         self.flush().await?;
         self.absent.settle()?;
+        self.places.settle()?;
         for leftover in self.places.leftovers() {
             self.target.drop(&leftover).await?;
         }

@@ -8,7 +8,7 @@
 use super::rules::Rules;
 use crate::{Error, Result};
 use mongoark_bson_bytes as bytes;
-use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace, Timestamp};
 use mongoark_oplog::{Command, CommandKind, Entry, Error as OplogError, Op};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -26,8 +26,11 @@ pub struct Places {
     known: HashMap<Uuid, Place>,
     /// Who stands where on the target.
     names: HashMap<Namespace, Uuid>,
-    /// Collections that had gone before the dump listed them.
+    /// Collections that get nothing: given up, or gone before the dump listed them.
     gone: HashSet<Uuid>,
+    /// Those that the dump does not have. The oplog has to drop them, with the name and the time that they were first
+    /// met under; else they were lost.
+    unseen: HashMap<Uuid, (Namespace, Timestamp)>,
     /// Views by their names at the source, with those on the target.
     views: BTreeMap<Namespace, Namespace>,
 }
@@ -122,6 +125,12 @@ impl Places {
         self.names.get(target).and_then(|uuid| self.known.get(uuid)).is_some_and(|place| place.is_capped)
     }
 
+    /// An error where a collection was written to that neither the dump has nor the oplog drops.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let missing = self.unseen.drain().map(|(_, (namespace, ts))| (ts, namespace)).min();
+        missing.map_or(Ok(()), |(ts, namespace)| Err(Error::MissingCollection { namespace, ts }))
+    }
+
     /// What the replay leaves over that is nobody's: temporary collections whose end has not come.
     pub(super) fn leftovers(&self) -> Vec<Namespace> {
         let left = |place: &&Place| place.is_temporary && !self.rules.takes(&place.source);
@@ -137,7 +146,7 @@ impl Places {
         if let Some(name) = self.rules.protects(entry)? {
             return Ok(Where::Kept(name));
         }
-        Ok(match self.whereabouts(entry.uuid(), &source) {
+        Ok(match self.whereabouts(entry, &source) {
             Some(target) if target == source => Where::Same,
             Some(target) => Where::Elsewhere(entry.relocated(&target)?),
             None => Where::Nowhere,
@@ -145,7 +154,8 @@ impl Places {
     }
 
     /// Where a collection is; nothing where it is not selected or gone.
-    fn whereabouts(&mut self, uuid: Option<Uuid>, source: &Namespace) -> Option<Namespace> {
+    fn whereabouts(&mut self, entry: &Entry<'_>, source: &Namespace) -> Option<Namespace> {
+        let uuid = entry.uuid();
         if let Some(place) = uuid.and_then(|uuid| self.known.get(&uuid)) {
             return Some(place.target.clone());
         }
@@ -154,6 +164,10 @@ impl Places {
         }
         let target = self.rules.target(source);
         match uuid {
+            Some(uuid) if self.rules.is_by_uuid() && !is_account(source) => {
+                self.unseen.entry(uuid).or_insert_with(|| (source.clone(), entry.ts.unwrap_or_default()));
+                None
+            }
             // The name is another's by now: this one was gone before the dump looked.
             Some(uuid) if self.names.contains_key(&target) => {
                 self.gone.insert(uuid);
@@ -192,7 +206,7 @@ impl Places {
 
     fn of_collection(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
         let source = command.collection()?;
-        let Some(mut target) = self.whereabouts(entry.uuid(), &source) else { return Ok(Step::Nothing) };
+        let Some(mut target) = self.whereabouts(entry, &source) else { return Ok(Step::Nothing) };
         // A command may name a time series where its UUID is that of the buckets.
         if !source.collection.starts_with(BUCKETS)
             && let Some(series) = target.collection.strip_prefix(BUCKETS)
@@ -217,7 +231,8 @@ impl Places {
             return Ok(Step::Nothing);
         }
         if self.names.contains_key(&target) {
-            self.gone.insert(uuid);
+            // The dump has a later one of that name, so that this one is dropped before that one is made.
+            self.whereabouts(entry, &source);
             return Ok(Step::Nothing);
         }
         let capped = bytes::get(entry.object, "capped").map_err(OplogError::from)?;
@@ -232,14 +247,13 @@ impl Places {
         if source.collection == VIEWS {
             return Ok(Step::Drop(self.take_views(&source.db)));
         }
-        let Some(target) = self.whereabouts(entry.uuid(), &source) else { return Ok(Step::Nothing) };
-        if let Some(uuid) = entry.uuid()
-            && self.forget(uuid).is_none()
-            && self.rules.is_by_uuid()
-        {
-            // It had gone before the dump listed it, and nothing was made of it.
-            return Ok(Step::Nothing);
+        let target = self.whereabouts(entry, &source);
+        if let Some(uuid) = entry.uuid() {
+            self.unseen.remove(&uuid);
+            self.forget(uuid);
         }
+        // Nothing was made of one that had gone before the dump listed it.
+        let Some(target) = target else { return Ok(Step::Nothing) };
         Ok(if target == source { Step::Same } else { Step::Elsewhere(entry.relocated(&target)?) })
     }
 
@@ -248,6 +262,7 @@ impl Places {
     fn drop_database(&mut self, db: &str) -> Step {
         let left: Vec<Uuid> =
             self.known.iter().filter(|(_, place)| place.source.db == db).map(|(uuid, _)| *uuid).collect();
+        self.unseen.retain(|_, (source, _)| source.db != db);
         let mut dropped = self.take_views(db);
         dropped.extend(left.into_iter().filter_map(|uuid| self.forget(uuid)));
         if self.rules.is_by_uuid() { Step::Drop(dropped) } else { Step::Same }
@@ -263,6 +278,9 @@ impl Places {
 
     fn rename(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
         let (from, to, replaces) = command.rename()?;
+        if let Some(replaced) = command.replaced()? {
+            self.unseen.remove(&replaced);
+        }
         let place = entry.uuid().and_then(|uuid| Some((uuid, self.known.get(&uuid)?.clone())));
         let Some((uuid, place)) = place else { return self.rename_unknown(entry, command) };
         // The dump found it under a name that it got later.
@@ -299,6 +317,7 @@ impl Places {
             let ts = entry.ts.unwrap_or_default();
             return Err(Error::MissingCollection { namespace: from, ts });
         }
+        self.whereabouts(entry, &from);
         let (source, target) = (self.rules.target(&from), self.rules.target(&to));
         let is_taken = |name: &Namespace| entry.uuid().is_some() && self.names.contains_key(name);
         if self.rules.is_by_uuid() || is_taken(&source) || is_taken(&target) {
@@ -306,6 +325,11 @@ impl Places {
         }
         Ok(Step::Rename { from: source, to: target, replace: replaces })
     }
+}
+
+/// Whether a collection holds users or roles, which every server has of its own.
+fn is_account(namespace: &Namespace) -> bool {
+    namespace.db == "admin" && matches!(namespace.collection.as_str(), "system.users" | "system.roles")
 }
 
 /// A view's entry under another name, and of a time series on its renamed buckets.

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::rename::{Rename, renamed};
-use crate::select::Selection;
+use crate::select::{Selection, is_dumped};
 use mongoark_model::{CollectionKind, Namespace};
 use mongoark_oplog::{Entry, Error as OplogError};
 use std::collections::HashSet;
@@ -37,6 +37,10 @@ impl Rules {
     /// Whether a namespace of the source is replayed.
     pub(super) fn takes(&self, source: &Namespace) -> bool {
         let namespace = series(source).unwrap_or_else(|| source.clone());
+        let is_account = namespace.db == "admin" && namespace.is_system();
+        if self.is_by_uuid && !is_account && !is_dumped(&namespace, CollectionKind::Collection) {
+            return false;
+        }
         self.selections.iter().all(|selection| selection.takes(&namespace))
     }
 

@@ -128,18 +128,16 @@ pub async fn restore(
         return Err(Error::Usage(message.to_owned()));
     }
     let since = Instant::now();
+    let is_file = archive.is_verified_ahead();
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
     let plan = plan::plan(target, &catalog, options, monitor).await?;
-    if let Some(oplog) = &oplog {
-        oplog.check(&plan, options)?;
+    if let Some(oplog) = oplog.as_ref().filter(|_| is_file) {
+        oplog.check(target, &plan, options).await?;
     }
     if options.dry_run {
         return Ok(plan.dry_report(monitor));
-    }
-    if let Some(oplog) = &oplog {
-        oplog.check_rights(target, &plan).await?;
     }
     let mut report = run(target, feed, plan, oplog, options, monitor, stop).await?;
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
@@ -175,7 +173,7 @@ async fn run(
     let replayed = match oplog {
         Some(plan) => {
             let replaying = Replaying { target, plan, options, own_accounts, monitor, stop };
-            Some(replaying.run(again, aside, &written, &mut catalog).await?)
+            replaying.run(again, aside, &written, &mut catalog).await?
         }
         None => None,
     };

@@ -1,6 +1,6 @@
 //! What a restore does with the archive's oplog: how far it goes, where its entries wait, and the replay.
 
-use super::plan::Plan;
+use super::plan::{Plan, Planned, is_merged_always};
 use super::{Existing, RestoreOptions};
 use crate::catalog::Summary;
 use crate::oplog::{Origin, Scope, Span};
@@ -13,7 +13,7 @@ use crate::spool::Spool;
 use crate::{Error, Result, Stop};
 use async_channel::Sender;
 use mongoark_deployment::Target;
-use mongoark_model::{CollectionKind, Timestamp, TopologyKind};
+use mongoark_model::{CollectionKind, Namespace, Timestamp, TopologyKind};
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeSet, HashSet};
 
@@ -102,10 +102,13 @@ pub(super) fn plan(
     });
     let (stream, expected_bytes, slices) = (oplog.stream, oplog.bytes, options.slices.clone());
     let mut plan = OplogPlan { stream, expected_bytes, scope, until: options.until, slices, set };
-    if let Some(span) = summary.and_then(|summary| summary.span) {
+    let Some(summary) = summary else { return Ok(Some(plan)) };
+    if let Some(span) = summary.span {
         plan.choose(span, options)?;
     }
-    Ok(Some(plan))
+    // Nothing was written while the dump ran: it is of one moment as it is.
+    let has_entries = oplog.documents > 0 || plan.slices.is_some();
+    Ok(has_entries.then_some(plan))
 }
 
 /// Whether the wanted time is one that the archive, and the slices behind it, can bring.
@@ -139,35 +142,39 @@ impl OplogPlan {
         }
     }
 
-    /// Refuses what a replay would do harm to: it would write over what others have in the same collections.
-    pub(super) fn check(&self, plan: &Plan, options: &RestoreOptions) -> Result<()> {
-        let is_there = |planned: &&super::plan::Planned| {
-            planned.there.is_some() && !super::plan::is_merged_always(&planned.metadata)
-        };
-        match plan.namespaces.iter().find(is_there) {
-            Some(planned) if options.existing == Existing::Merge => Err(Error::Usage(format!(
-                "{} exists on the target, and replaying the archive's oplog would write over what is in it; nothing \
-                 was written. Use --existing drop to replace it, or --no-oplog to add the documents alone",
-                planned.metadata.namespace
-            ))),
-            _ => Ok(()),
+    /// Checks, before anything is written, that a replay does no harm, and that the target lets the user do it.
+    pub(super) async fn check(&self, target: &Target, plan: &Plan, options: &RestoreOptions) -> Result<()> {
+        if let Some(namespace) = in_common(plan.namespaces.iter(), options) {
+            return Err(Error::Usage(format!(
+                "{namespace} exists on the target, and replaying the archive's oplog would write over what is in it; \
+                 nothing was written. Use --existing drop to replace it, or --no-oplog to add the documents alone"
+            )));
         }
-    }
-
-    /// Checks that the target lets the user replay, before anything is written.
-    pub(super) async fn check_rights(&self, target: &Target, plan: &Plan) -> Result<()> {
-        let databases: BTreeSet<&str> =
-            plan.namespaces.iter().map(|planned| planned.metadata.namespace.db.as_str()).collect();
-        for db in databases {
-            target.check_may_replay(db).await?;
-        }
-        Ok(())
+        check_rights(target, plan.namespaces.iter()).await
     }
 
     /// Its number in the archive.
     pub(super) fn stream(&self) -> u32 {
         self.stream
     }
+}
+
+/// A collection that documents are added to, and in which others may have what the oplog would write over.
+fn in_common<'a>(
+    mut planned: impl Iterator<Item = &'a Planned>,
+    options: &RestoreOptions,
+) -> Option<&'a Namespace> {
+    let is_there = |planned: &&Planned| planned.there.is_some() && !is_merged_always(&planned.metadata);
+    let found = if options.existing == Existing::Merge { planned.find(is_there) } else { None };
+    found.map(|planned| &planned.metadata.namespace)
+}
+
+async fn check_rights(target: &Target, planned: impl Iterator<Item = &Planned>) -> Result<()> {
+    let databases: BTreeSet<&str> = planned.map(|planned| planned.metadata.namespace.db.as_str()).collect();
+    for db in databases {
+        target.check_may_replay(db).await?;
+    }
+    Ok(())
 }
 
 /// Oplog entries that come by in a pipe before their time.
@@ -180,6 +187,11 @@ impl Aside {
     /// Nothing yet; from a pipe the entries of the planned oplog are put aside.
     pub(super) fn new(plan: Option<&OplogPlan>) -> Self {
         Self { stream: plan.map(OplogPlan::stream), spool: None }
+    }
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.spool.is_none()
     }
 
     /// Whether the oplog is replayed later.
@@ -227,10 +239,25 @@ impl Replaying<'_> {
         aside: Aside,
         written: &super::finish::Written,
         indexes: &mut IndexCatalog,
-    ) -> Result<Replayed> {
+    ) -> Result<Option<Replayed>> {
+        // Of a pipe all this is known only now.
+        if again.is_none() {
+            if aside.is_empty() && self.plan.slices.is_none() {
+                return Ok(None);
+            }
+            let planned = || written.namespaces.iter().map(|(planned, _)| planned);
+            if let Some(namespace) = in_common(planned(), self.options) {
+                let message = format!(
+                    "was not replayed: it would write over what others have in {namespace}; each collection is of \
+                     another moment"
+                );
+                self.monitor.fail("oplog", message, 0);
+                return Ok(None);
+            }
+            check_rights(self.target, planned()).await?;
+        }
         let span = written.summary.as_ref().and_then(|summary| summary.span);
         if let Some(span) = span.filter(|_| again.is_none()) {
-            // Of a pipe this is known only now.
             self.plan.choose(span, self.options)?;
         }
         let slices = self.plan.slices.clone();
@@ -251,7 +278,7 @@ impl Replaying<'_> {
         let _ = sending.await;
         let replayed = replayed?;
         self.tell(&replayed);
-        Ok(replayed)
+        Ok(Some(replayed))
     }
 
     /// Where everything is that was restored.

@@ -1,8 +1,9 @@
 //! The documents of an archive into the files of a dump, in the archive's order.
 
 use super::plan::Plan;
-use crate::dump_output::DumpOutput;
+use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::reading::{Feed, Piece};
+use crate::spool::Spool;
 use crate::{Error, Result};
 use mongoark_container::Chunk;
 use mongoark_model::Counts;
@@ -31,6 +32,9 @@ struct Copying<'a> {
     copied: Copied,
     /// Oplog entries that are left behind.
     left: u64,
+    /// Oplog entries that wait until all collections are written: mongorestore replays them last, and reads an archive
+    /// once.
+    aside: Option<Spool>,
 }
 
 /// Copies all that the feed gives.
@@ -41,7 +45,8 @@ pub(super) async fn all(
     monitor: &Monitor,
 ) -> Result<Copied> {
     let (open, ended) = (HashMap::new(), HashSet::new());
-    let mut copying = Copying { plan, output, monitor, open, ended, copied: Copied::default(), left: 0 };
+    let mut copying =
+        Copying { plan, output, monitor, open, ended, copied: Copied::default(), left: 0, aside: None };
     copying.schema().await?;
     loop {
         match feed.next().await? {
@@ -50,6 +55,7 @@ pub(super) async fn all(
                 drop(share);
                 feed.recycle(chunk.bytes);
             }
+            Piece::StreamEnd(stream) if plan.oplog == Some(stream) => {}
             Piece::StreamEnd(stream) => copying.end(stream).await?,
             Piece::Retract(stream) => copying.retract(stream)?,
             Piece::End(_) => break,
@@ -75,7 +81,11 @@ impl Copying<'_> {
         // A stream that is left behind comes by in a pipe, and is passed over.
         let Some(taken) = self.plan.streams.get(&chunk.stream) else { return Ok(()) };
         self.begin(chunk.stream)?;
-        self.output.write(taken.entry, &chunk.bytes).await?;
+        if self.plan.oplog == Some(chunk.stream) {
+            self.aside.get_or_insert_with(Spool::new).append(chunk.bytes.clone()).await?;
+        } else {
+            self.output.write(taken.entry, &chunk.bytes).await?;
+        }
         let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
         if let Some(open) = self.open.get_mut(&chunk.stream) {
             open.item.add(counts.documents, counts.bytes);
@@ -115,6 +125,23 @@ impl Copying<'_> {
         Ok(())
     }
 
+    /// The oplog, behind all collections.
+    async fn oplog(&mut self, stream: u32) -> Result<()> {
+        let Some(taken) = self.plan.streams.get(&stream) else { return Ok(()) };
+        self.begin(stream)?;
+        if let Some(aside) = self.aside.take() {
+            let mut entries = aside.read_back().await?;
+            loop {
+                let bytes = entries.read(CHUNK_BYTES).await?;
+                if bytes.is_empty() {
+                    break;
+                }
+                self.output.write(taken.entry, &bytes).await?;
+            }
+        }
+        self.end(stream).await
+    }
+
     /// A cursor was lost during the dump: what came of this stream does not count. A file's index knows that ahead.
     fn retract(&mut self, stream: u32) -> Result<()> {
         let (taken, open) = (self.plan.streams.get(&stream), self.open.get_mut(&stream));
@@ -128,10 +155,13 @@ impl Copying<'_> {
 
     /// Ends what the archive did not: a view has no documents, and so perhaps no end.
     async fn finish(mut self) -> Result<Copied> {
-        let missing: Vec<u32> =
-            self.plan.streams.keys().filter(|stream| !self.ended.contains(stream)).copied().collect();
+        let is_missing = |stream: &&u32| !self.ended.contains(stream) && self.plan.oplog != Some(**stream);
+        let missing: Vec<u32> = self.plan.streams.keys().filter(is_missing).copied().collect();
         for stream in missing {
             self.end(stream).await?;
+        }
+        if let Some(stream) = self.plan.oplog {
+            self.oplog(stream).await?;
         }
         if self.plan.counted.is_some() {
             let message = "left behind, as --without-oplog says; each collection is of another moment";
