@@ -52,6 +52,8 @@ pub async fn position(source: &Source) -> Result<Position> {
     has_oplog(source)?;
     let last = last(source).await?;
     let mut find = rawdoc! { "find": COLLECTION, "filter": { "ts": { "$gte": last } }, "limit": 1 };
+    // What it was about may not be text that can be decoded.
+    find.append(cstr!("projection"), rawdoc! { "ts": 1 });
     find.append(cstr!("singleBatch"), true);
     find.append(cstr!("$oplogQueryData"), 1);
     let database = source.client.database("local");

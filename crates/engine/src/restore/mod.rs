@@ -156,7 +156,7 @@ async fn run(
 ) -> Result<RestoreReport> {
     let since = Instant::now();
     let own_accounts = match &oplog {
-        Some(_) => oplog::own_accounts(target, &plan).await?,
+        Some(_) => oplog::own_accounts(target, options).await?,
         None => HashSet::new(),
     };
     let created = plan::create(target, plan, options, monitor, stop).await?;

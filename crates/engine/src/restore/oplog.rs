@@ -210,11 +210,15 @@ impl Aside {
     }
 }
 
-/// The names of users and roles that the target has before anything is written.
-pub(super) async fn own_accounts(target: &Target, plan: &Plan) -> Result<HashSet<(CollectionKind, String)>> {
+/// The names of users and roles that the target has before anything is written, as far as the restore takes any: the
+/// oplog may make some that the dump did not find.
+pub(super) async fn own_accounts(
+    target: &Target,
+    options: &RestoreOptions,
+) -> Result<HashSet<(CollectionKind, String)>> {
     let mut own = HashSet::new();
-    for kind in [CollectionKind::Users, CollectionKind::Roles] {
-        if plan.namespaces.iter().any(|planned| planned.metadata.kind == kind) {
+    for (kind, name) in [(CollectionKind::Users, "system.users"), (CollectionKind::Roles, "system.roles")] {
+        if options.selection.takes(&Namespace::new("admin", name)) {
             own.extend(target.account_names(kind).await?.into_iter().map(|name| (kind, name)));
         }
     }
