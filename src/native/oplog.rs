@@ -136,9 +136,9 @@ fn capture_as_json(report: &CaptureReport) -> Value {
 /// The secrets that open the slices of a folder: those that open the first one.
 pub fn slice_secrets(dir: &Path, secrets: &SecretArgs) -> Result<Vec<Secret>> {
     let limits = Limits::default();
-    let headers = Folder::files(dir)?.into_iter().map(|path| FileReader::header_of(&path, &limits));
+    let mut headers = Folder::files(dir)?.into_iter().map(|path| FileReader::header_of(&path, &limits));
     // A damaged one is told when all are read.
-    let Some(header) = headers.filter_map(Result::ok).next() else { return Ok(Vec::new()) };
+    let Some(header) = headers.find_map(Result::ok) else { return Ok(Vec::new()) };
     unlock(secrets)(&header)
 }
 

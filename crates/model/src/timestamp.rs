@@ -18,6 +18,8 @@ impl Timestamp {
     }
 
     /// The least timestamp that is later.
+    /// The least timestamp that is later.
+    #[must_use]
     pub fn next(self) -> Self {
         match self.increment.checked_add(1) {
             Some(increment) => Self { increment, ..self },

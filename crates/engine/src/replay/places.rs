@@ -277,7 +277,7 @@ impl Places {
     }
 
     fn rename(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
-        let (from, to, replaces) = command.rename()?;
+        let (from, to, in_place) = command.rename()?;
         if let Some(replaced) = command.replaced()? {
             self.unseen.remove(&replaced);
         }
@@ -294,7 +294,7 @@ impl Places {
         let target = self.rules.target(&to);
         let occupant = self.names.get(&target).copied().filter(|other| *other != uuid);
         let replaced = command.replaced()?;
-        if occupant.is_some() && replaced.map_or(!replaces, |replaced| occupant != Some(replaced)) {
+        if occupant.is_some() && replaced.map_or(!in_place, |replaced| occupant != Some(replaced)) {
             // Who stands there came later, and so this one had been there and gone again.
             return Ok(Step::Nothing);
         }
@@ -302,7 +302,7 @@ impl Places {
             self.forget(occupant);
         }
         self.forget(uuid);
-        let replace = occupant.is_some() || self.rules.replaces() || replaces && !self.rules.is_by_uuid();
+        let replace = occupant.is_some() || self.rules.replaces() || in_place && !self.rules.is_by_uuid();
         let step = Step::Rename { from: place.target.clone(), to: target.clone(), replace };
         self.put(uuid, Place { source: to, target, is_temporary: false, ..place });
         Ok(step)

@@ -40,7 +40,7 @@ pub(crate) async fn indexes_where_it_is(
         match (whereabouts(source, &metadata).await?, indexes) {
             (Whereabouts::Here, Some(indexes)) => return Ok(Some(indexes)),
             (Whereabouts::Renamed(to), _) if metadata.kind == CollectionKind::Collection => {
-                metadata.namespace = to
+                metadata.namespace = to;
             }
             // It came back under its name meanwhile.
             (Whereabouts::Here, None) => {}

@@ -243,13 +243,13 @@ impl Capture<'_> {
     async fn entry(&mut self, source: &Source, entry: &[u8], place: Place) -> Result<()> {
         match kept(entry) {
             Ok(Kept::Whole) => {
-                self.open_slice(source).await?.push(entry).await?;
+                self.open_slice(source)?.push(entry).await?;
                 self.item.add(1, entry.len() as u64);
             }
-            Ok(Kept::Not) => _ = self.open_slice(source).await?,
+            Ok(Kept::Not) => _ = self.open_slice(source)?,
             // No replay can go over it: what comes behind it needs a dump of its own.
             Err(error) => {
-                self.open_slice(source).await?;
+                self.open_slice(source)?;
                 self.cut(place.time, error.to_string()).await?;
             }
         }
@@ -257,7 +257,7 @@ impl Capture<'_> {
         Ok(())
     }
 
-    async fn open_slice(&mut self, source: &Source) -> Result<&mut OpenSlice> {
+    fn open_slice(&mut self, source: &Source) -> Result<&mut OpenSlice> {
         if self.slice.is_none() {
             let after = match self.from {
                 From::Behind(place) => place.time,
