@@ -312,3 +312,48 @@ fn every_entry_that_mongodump_took_is_known() {
     }
     assert!(entries > 3_000, "{entries}");
 }
+
+#[tokio::test]
+async fn a_document_that_a_capped_collection_has_pushes_out_no_other() {
+    let room = Room::new().await;
+    let database = room.client.database(&room.db);
+    database.run_command(doc! { "create": "c", "capped": true, "size": 100_000, "max": 3 }).await.unwrap();
+    let documents = [1, 2, 3].map(|id| doc! { "_id": id });
+    database.collection::<Document>("c").insert_many(documents).await.unwrap();
+    let uuid = bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![5; 16] };
+    let metadata = mongoark_model::CollectionMetadata {
+        namespace: mongoark_model::Namespace::new(room.db.clone(), "c"),
+        kind: mongoark_model::CollectionKind::Collection,
+        options: rawdoc! { "capped": true },
+        uuid: Some([5; 16]),
+        indexes: Vec::new(),
+    };
+    let mut options = ReplayOptions::default();
+    options.places.insert(&metadata, &metadata);
+    let insert = |id: i32| {
+        let mut entry = room.entry("i", "c", rawdoc! { "_id": id });
+        entry.append(bson::raw::cstr!("ui"), uuid.clone());
+        entry
+    };
+    // The third was inserted after the oplog began, and read; then come two that were not.
+    let replayed = room.replay_with(&[insert(3), insert(4), insert(5)], &options).await.unwrap();
+    assert_eq!(room.ids().await, [3, 4, 5]);
+    assert_eq!((replayed.applied, replayed.skipped), (2, 1));
+    let again = room.replay_with(&[insert(5)], &options).await.unwrap();
+    assert_eq!((room.ids().await, again.applied), (vec![3, 4, 5], 0));
+}
+
+#[tokio::test]
+async fn an_update_in_the_overlap_makes_no_part_of_a_document() {
+    let room = Room::new().await;
+    let change = || rawdoc! { "$v": 1, "$set": { "a": 2 } };
+    let entries =
+        [room.create("c"), room.update("c", 7, change()), room.entry("i", "c", rawdoc! { "_id": 1 })];
+    let replayed = room.replay(&entries).await.unwrap();
+    assert_eq!((room.ids().await, replayed.applied, replayed.skipped), (vec![1], 2, 1));
+    // Behind the overlap it is an error that names it.
+    let overlap_until = Some(mongoark_model::Timestamp::new(1, 1));
+    let options = ReplayOptions { overlap_until, ..ReplayOptions::default() };
+    let error = room.replay_with(&[room.update("c", 7, change())], &options).await.unwrap_err();
+    assert!(error.to_string().contains("cannot replay the oplog entry at 1000:"), "{error}");
+}

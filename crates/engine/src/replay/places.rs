@@ -366,3 +366,182 @@ fn with_view_name(document: &[u8], name: &str, collection: &str) -> bytes::Resul
     }
     Ok(out.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rename::Rename;
+    use crate::select::Selection;
+    use bson::{RawDocumentBuf, Timestamp as BsonTimestamp, rawdoc};
+    use mongoark_oplog::Class;
+
+    fn ui(of: u8) -> bson::Binary {
+        bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![of; 16] }
+    }
+
+    /// A collection of database `d` whose UUID is made of `of`.
+    fn collection(name: &str, of: u8) -> CollectionMetadata {
+        CollectionMetadata {
+            namespace: Namespace::new("d", name),
+            kind: CollectionKind::Collection,
+            options: rawdoc! {},
+            uuid: Some([of; 16]),
+            indexes: Vec::new(),
+        }
+    }
+
+    fn places(rules: Rules, collections: &[(&str, u8)]) -> Places {
+        let mut places = Places::new(Rules { is_by_uuid: true, ..rules });
+        for (name, of) in collections {
+            let source = collection(name, *of);
+            let target =
+                CollectionMetadata { namespace: places.rules.target(&source.namespace), ..source.clone() };
+            places.insert(&source, &target);
+        }
+        places
+    }
+
+    /// What becomes of a command on the collection `of`, in a word.
+    fn step(places: &mut Places, of: u8, body: RawDocumentBuf) -> String {
+        let ts = BsonTimestamp { time: 1, increment: 1 };
+        let bytes = rawdoc! { "ts": ts, "op": "c", "ns": "d.$cmd", "ui": ui(of), "o": body };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!("{bytes:?}") };
+        match places.of_command(&entry, &command).unwrap() {
+            Step::Same => "same".to_owned(),
+            Step::Elsewhere(other) => Entry::parse(&other).unwrap().class().map_or_else(
+                |error| error.to_string(),
+                |class| match class {
+                    Class::Command(command) => {
+                        format!("{:?} {}", command.kind, command.collection().unwrap())
+                    }
+                    other => format!("{other:?}"),
+                },
+            ),
+            Step::Create(_, target) => format!("create {target}"),
+            Step::Rename { from, to, replace } => format!("rename {from} {to} {replace}"),
+            Step::Drop(dropped) => {
+                format!("drop {}", dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            Step::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    fn rename(from: &str, to: &str, replaced: Option<u8>) -> RawDocumentBuf {
+        let (from, to) = (format!("d.{from}"), format!("d.{to}"));
+        match replaced {
+            Some(of) => rawdoc! { "renameCollection": from, "to": to, "dropTarget": ui(of) },
+            None => rawdoc! { "renameCollection": from, "to": to, "dropTarget": false },
+        }
+    }
+
+    fn write(places: &mut Places, of: u8, collection: &str) -> Option<String> {
+        let bytes = rawdoc! { "op": "i", "ns": format!("d.{collection}"), "ui": ui(of), "o": { "_id": 1 } };
+        match places.of_write(&Entry::parse(bytes.as_bytes()).unwrap()).unwrap() {
+            Where::Same => Some(format!("d.{collection}")),
+            Where::Elsewhere(bytes) => Some(Entry::parse(&bytes).unwrap().namespace.to_owned()),
+            Where::Nowhere | Where::Kept(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_rename_whose_result_was_dumped_is_not_done_again() {
+        // b became c, and a new b was made, before the dump listed both.
+        for replaced in [None, Some(9)] {
+            let mut places = places(Rules::default(), &[("c", 1), ("b", 2)]);
+            assert_eq!(write(&mut places, 1, "b").as_deref(), Some("d.c"), "before the rename");
+            assert_eq!(step(&mut places, 1, rename("b", "c", replaced)), "nothing");
+            assert_eq!(step(&mut places, 2, rawdoc! { "create": "b" }), "nothing");
+            assert_eq!(write(&mut places, 2, "b").as_deref(), Some("d.b"));
+            places.settle().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_collection_that_came_and_went_before_the_dump_looked_disturbs_no_other() {
+        let mut places = places(Rules::default(), &[("x", 1)]);
+        assert_eq!(step(&mut places, 2, rawdoc! { "create": "x" }), "nothing");
+        assert_eq!(write(&mut places, 2, "x"), None);
+        assert_eq!(
+            step(&mut places, 2, rawdoc! { "commitIndexBuild": "x", "indexBuildUUID": 1, "indexes": [] }),
+            "nothing"
+        );
+        assert_eq!(step(&mut places, 2, rawdoc! { "drop": "x" }), "nothing");
+        assert_eq!(step(&mut places, 1, rawdoc! { "create": "x" }), "nothing");
+        places.settle().unwrap();
+        assert_eq!(step(&mut places, 1, rawdoc! { "drop": "x" }), "same");
+        assert_eq!(step(&mut places, 3, rawdoc! { "create": "x" }), "create d.x");
+    }
+
+    #[test]
+    fn a_collection_that_nobody_dumped_and_nobody_drops_is_an_error() {
+        let mut places = places(Rules::default(), &[]);
+        assert_eq!(write(&mut places, 7, "lost"), None);
+        assert!(matches!(places.settle(), Err(Error::MissingCollection { .. })));
+        assert_eq!(write(&mut places, 7, "lost"), None);
+        assert_eq!(step(&mut places, 8, rename("other", "lost", Some(7))), "nothing");
+        assert_eq!(step(&mut places, 8, rawdoc! { "drop": "lost" }), "nothing");
+        places.settle().unwrap();
+    }
+
+    #[test]
+    fn renames_are_followed_and_replace_only_what_they_replaced() {
+        let mut places = places(Rules::default(), &[("a", 1), ("b", 2)]);
+        assert_eq!(step(&mut places, 1, rename("a", "b", Some(2))), "rename d.a d.b true");
+        assert_eq!(write(&mut places, 1, "b").as_deref(), Some("d.b"));
+        assert_eq!(step(&mut places, 1, rename("b", "c", None)), "rename d.b d.c false");
+        assert_eq!(step(&mut places, 1, rawdoc! { "collMod": "c", "validator": {} }), "same");
+    }
+
+    #[test]
+    fn what_is_selected_and_renamed_goes_where_the_documents_went() {
+        let selection = Selection { include: vec!["d.a*".parse().unwrap()], exclude: Vec::new() };
+        let renames: Vec<Rename> = vec!["d=e".parse().unwrap()];
+        let rules = Rules { selections: vec![selection], renames, ..Rules::default() };
+        let mut places = places(rules, &[("a", 1)]);
+        assert_eq!(write(&mut places, 1, "a").as_deref(), Some("e.a"));
+        assert_eq!(write(&mut places, 5, "z"), None, "not selected");
+        assert_eq!(step(&mut places, 5, rawdoc! { "create": "z" }), "nothing");
+        assert_eq!(step(&mut places, 1, rawdoc! { "collMod": "a", "validator": {} }), "CollMod e.a");
+        // What an aggregation writes gets its name at the end.
+        assert_eq!(step(&mut places, 6, rawdoc! { "create": "tmp.agg", "temp": true }), "create e.tmp.agg");
+        assert_eq!(places.leftovers(), [Namespace::new("e", "tmp.agg")]);
+        assert_eq!(step(&mut places, 6, rename("tmp.agg", "a", Some(1))), "rename e.tmp.agg e.a true");
+        assert!(places.leftovers().is_empty());
+        assert_eq!(step(&mut places, 6, rename("a", "z", None)), "drop e.a", "it leaves what is selected");
+        places.settle().unwrap();
+    }
+
+    #[test]
+    fn a_dropped_database_loses_what_was_restored_and_nothing_else() {
+        let mut places = places(Rules::default(), &[("a", 1), ("b", 2)]);
+        let view = CollectionMetadata { kind: CollectionKind::View, uuid: None, ..collection("v", 0) };
+        places.insert(&view, &view);
+        let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "o": { "dropDatabase": 1 } };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!() };
+        let Step::Drop(mut dropped) = places.of_command(&entry, &command).unwrap() else { panic!() };
+        dropped.sort();
+        assert_eq!(dropped, ["a", "b", "v"].map(|name| Namespace::new("d", name)));
+    }
+
+    #[test]
+    fn accounts_that_stay_are_named() {
+        let protected = HashSet::from([(CollectionKind::Users, "admin.me".to_owned())]);
+        let mut places = places(Rules { protected, ..Rules::default() }, &[]);
+        for (id, kept) in [("admin.me", true), ("admin.other", false)] {
+            let bytes = rawdoc! { "op": "d", "ns": "admin.system.users", "ui": ui(3), "o": { "_id": id } };
+            let found = places.of_write(&Entry::parse(bytes.as_bytes()).unwrap()).unwrap();
+            assert_eq!(matches!(found, Where::Kept(name) if name == id), kept, "{id}");
+        }
+    }
+
+    #[test]
+    fn without_any_knowledge_names_count() {
+        let mut places = Places::default();
+        assert_eq!(write(&mut places, 1, "a").as_deref(), Some("d.a"));
+        assert_eq!(step(&mut places, 1, rename("a", "b", None)), "rename d.a d.b false");
+        assert_eq!(step(&mut places, 1, rawdoc! { "drop": "b" }), "same");
+        places.settle().unwrap();
+    }
+}
