@@ -12,7 +12,7 @@ use mongodb::Client;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Run, arg, mongoark, program};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -148,11 +148,18 @@ fn parts(time: &str) -> (u32, u32) {
 
 struct Capture(Child);
 
+impl Drop for Capture {
+    /// A test that fails leaves no capture behind.
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 impl Capture {
     /// Asks it to end; its exit code and what it said.
     fn end(mut self) -> (i32, String) {
-        let asked = std::process::Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        assert!(asked.unwrap().success());
+        signal(self.0.id(), "-TERM");
         let mut said = String::new();
         std::io::Read::read_to_string(&mut self.0.stderr.take().unwrap(), &mut said).unwrap();
         (self.0.wait().unwrap().code().unwrap(), said)
@@ -338,6 +345,71 @@ async fn a_dump_that_nothing_can_be_replayed_over_fails_and_says_why() {
     desk.dump_while(&["--include", "d.large*"], comes_in).await.expect(1).says("dump again");
 }
 
+/// A source whose oplog holds one megabyte, with a large collection.
+async fn desk_with_a_small_oplog() -> Desk {
+    // What a checkpoint needs is never cut off the oplog, so one is taken every second.
+    let source = ReplicaSet::builder().oplog_mb(1).arg("--syncdelay").arg("1").start().await;
+    let mut desk = Desk::new().await;
+    desk.client = source.client().await;
+    desk.source = source;
+    desk.insert("large", 0..9_000).await;
+    desk
+}
+
+/// Writes until the oplog has nothing of what is in it now.
+async fn roll_over(desk: &Desk) {
+    let oplog = desk.client.database("local").collection::<Document>("oplog.rs");
+    let last = desk.now().await;
+    let oldest = async || {
+        let entry = oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await.unwrap().unwrap();
+        let ts = entry.get_timestamp("ts").unwrap();
+        (ts.time, ts.increment)
+    };
+    let fill = desk.client.database("fill").collection::<Document>("c");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while oldest().await <= parts(&last) {
+        assert!(Instant::now() < deadline, "the oplog does not roll over");
+        let documents: Vec<Document> = (0..8).map(|_| doc! { "text": "x".repeat(32 * 1024) }).collect();
+        fill.insert_many(documents).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_may_take_longer_than_the_oplog_reaches_back() {
+    let desk = desk_with_a_small_oplog().await;
+    let change = async |desk: &Desk| {
+        desk.insert("late", 0..3).await;
+        roll_over(desk).await;
+    };
+    desk.dump_while(&["--db", "d"], change).await.expect(0);
+    desk.restore(&[]).expect(0);
+    assert_eq!(desk.ids("d", "late").await, [0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_oplog_that_rolls_over_what_was_not_captured_is_a_gap() {
+    let desk = desk_with_a_small_oplog().await;
+    let capture = desk.capture(&["--slice-seconds", "1"]);
+    let begun = desk.now().await;
+    desk.wait_for(&begun).await;
+    signal(capture.0.id(), "-STOP");
+    roll_over(&desk).await;
+    signal(capture.0.id(), "-CONT");
+    desk.insert("c", 0..1).await;
+    let last = desk.now().await;
+    desk.wait_for(&last).await;
+    let (code, said) = capture.end();
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("nothing is held between") && said.contains("rolled over"), "{said}");
+    assert_eq!(desk.slices()["ranges"].as_array().unwrap().len(), 2, "{:#}", desk.slices());
+}
+
+/// Sends a signal to a process.
+fn signal(process: u32, signal: &str) {
+    let sent = std::process::Command::new("kill").args([signal, &process.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn slices_lead_from_a_dump_to_any_time_and_a_killed_capture_goes_on() {
     let desk = Desk::new().await;
@@ -352,9 +424,10 @@ async fn slices_lead_from_a_dump_to_any_time_and_a_killed_capture_goes_on() {
         times.push(desk.now().await);
     }
     // Two at once would write over each other.
-    let second = desk.capture(&[]);
-    let (code, said) = second.0.wait_with_output().map(|out| (out.status.code(), out.stderr)).unwrap();
-    assert_eq!(code, Some(1), "{}", String::from_utf8_lossy(&said));
+    let (uri, slices) = (desk.source.uri(), desk.path("slices"));
+    mongoark(&["oplog", "capture", "--no-encryption", "--uri", &uri, "--out", arg(&slices)])
+        .expect(1)
+        .says("another capture writes to");
     desk.wait_for(&times[2]).await;
     first.kill();
     desk.insert("c", 4..5).await;
@@ -364,7 +437,6 @@ async fn slices_lead_from_a_dump_to_any_time_and_a_killed_capture_goes_on() {
     let (code, said) = third.end();
     assert_eq!(code, 0, "{said}");
     assert_eq!(desk.slices()["ranges"].as_array().unwrap().len(), 1, "{:#}", desk.slices());
-    let slices = desk.path("slices");
     for (place, time) in times.iter().enumerate().rev() {
         let to = ["--existing", "drop", "--oplog-dir", arg(&slices), "--to", time];
         desk.restore(&to).expect(0);

@@ -136,6 +136,9 @@ fn position(item: &ItemSnapshot) -> u64 {
 fn line(item: &ItemSnapshot) -> String {
     let done = position(item);
     let expected = expected(item);
+    if item.expected_bytes == 0 && expected == 0 {
+        return format!("{}  {}, {}", item.name, text::count(done), text::bytes(item.bytes));
+    }
     if item.expected_bytes == 0 {
         return format!("{}  {} of {}", item.name, text::count(done), text::count(expected));
     }

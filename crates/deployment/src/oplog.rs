@@ -103,6 +103,18 @@ pub async fn term_of(source: &Source, time: Timestamp) -> Result<Option<i64>> {
     entry.get_i64("t").map(Some).map_err(|error| Error::reply(action, error.to_string()))
 }
 
+/// What tells one initial sync of the member from another: the document that the server keeps of its last one, empty where
+/// there was none. Nothing where the user may not read it.
+pub async fn initial_sync(source: &Source) -> Result<Option<Vec<u8>>> {
+    has_oplog(source)?;
+    let command = rawdoc! { "find": "replset.initialSyncId", "limit": 1, "singleBatch": true };
+    match first_of(source, "local", command, "ask when the member was synced").await {
+        Ok(found) => Ok(Some(found.map(RawDocumentBuf::into_bytes).unwrap_or_default())),
+        Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The time of the newest entry that a majority has.
 async fn last_of_majority(source: &Source) -> Result<Timestamp> {
     const MAJORITY_NOT_ENABLED: i32 = 148;

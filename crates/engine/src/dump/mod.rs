@@ -194,7 +194,7 @@ async fn contents(
         abort: context.abort.clone(),
     };
     let sink = ArchivedOplog::beside(input, stream, &beginning, &scope.selection, plan.uuids());
-    let capture = Capture::begin(&run, beginning, "oplog", sink);
+    let capture = Capture::begin(&run, beginning.clone(), "oplog", sink);
     let done = match read::all(context, plan).await {
         Ok(done) => done,
         // Where the oplog's reader ended the run, its error is the cause.

@@ -59,7 +59,8 @@ impl DumpedOplog {
             abort: context.abort.clone(),
         };
         let entries = Entries { context: Arc::clone(context), count: 0, store };
-        Ok(Self { beginning, stream, capture: Capture::begin(&run, beginning, ".oplog", entries) })
+        let capture = Capture::begin(&run, beginning.clone(), ".oplog", entries);
+        Ok(Self { beginning, stream, capture })
     }
 
     /// Ends the capture where the oplog stands now, and writes it. Returns the number of entries.

@@ -49,7 +49,8 @@ impl<S: EntrySink> Capture<S> {
     pub(crate) fn begin(run: &Following, beginning: Beginning, name: &str, sink: S) -> Self {
         let (end, wanted) = watch::channel(None);
         let item = run.monitor.item(name, 0, 0);
-        let follower = Follower { run: run.clone(), beginning, last: None, wanted, item, sink };
+        let follower =
+            Follower { run: run.clone(), first: beginning.first(), last: None, wanted, item, sink };
         Self { beginning, run: run.clone(), end, following: tokio::spawn(follower.run()) }
     }
 
@@ -66,7 +67,7 @@ impl<S: EntrySink> Capture<S> {
         let followed = self.following.await.unwrap_or(Err(Error::PipelineClosed("the oplog's reader")));
         let ((), followed) = crate::error::cause_of(told, followed)?;
         self.beginning.check_rollback(&oplog::position(&self.run.source).await?)?;
-        self.beginning.check_still_there(&self.run.source).await?;
+        self.beginning.check_same_member(&self.run.source).await?;
         Ok(followed)
     }
 
@@ -81,7 +82,7 @@ impl<S: EntrySink> Capture<S> {
 /// Reads entries until the end that is wanted.
 struct Follower<S> {
     run: Following,
-    beginning: Beginning,
+    first: Timestamp,
     last: Option<Timestamp>,
     wanted: watch::Receiver<Option<Timestamp>>,
     item: Item,
@@ -96,7 +97,7 @@ impl<S: EntrySink> Follower<S> {
             // A dump without its oplog is none: the collections need not be read to their end.
             self.run.abort.request();
         }
-        let last = self.last.unwrap_or_else(|| self.beginning.first());
+        let last = self.last.unwrap_or(self.first);
         followed.map(|()| Followed { sink: self.sink, last })
     }
 
@@ -116,7 +117,7 @@ impl<S: EntrySink> Follower<S> {
 
     /// Follows the oplog until the cursor ends or everything is there.
     async fn follow_one_cursor(&mut self, patience: &mut Patience) -> Result<()> {
-        let from = self.last.unwrap_or_else(|| self.beginning.first());
+        let from = self.last.unwrap_or(self.first);
         let incoming = tail(Tail::open(&self.run.source, from.into(), self.run.level).await?);
         let mut is_first = true;
         while !self.has_all() {
