@@ -429,10 +429,8 @@ mod tests {
 
     fn rename(from: &str, to: &str, replaced: Option<u8>) -> RawDocumentBuf {
         let (from, to) = (format!("d.{from}"), format!("d.{to}"));
-        match replaced {
-            Some(of) => rawdoc! { "renameCollection": from, "to": to, "dropTarget": ui(of) },
-            None => rawdoc! { "renameCollection": from, "to": to, "dropTarget": false },
-        }
+        let replaced = replaced.map_or(bson::RawBson::Boolean(false), |of| bson::RawBson::Binary(ui(of)));
+        rawdoc! { "renameCollection": from, "to": to, "dropTarget": replaced }
     }
 
     fn write(places: &mut Places, of: u8, collection: &str) -> Option<String> {
