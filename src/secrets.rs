@@ -26,6 +26,30 @@ pub struct SecretArgs {
     pub key_file: Option<PathBuf>,
 }
 
+/// Flags that name the secrets of what is written.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LockArgs {
+    #[command(flatten)]
+    pub secrets: SecretArgs,
+    /// Encrypt nothing: anybody can read what is written
+    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
+    pub no_encryption: bool,
+}
+
+impl LockArgs {
+    /// The secrets to lock with, none where nothing is encrypted; a terminal is asked twice.
+    pub fn secrets(&self) -> Result<Vec<Secret>, SecretError> {
+        if self.no_encryption {
+            return Ok(Vec::new());
+        }
+        let secrets = self.secrets.given_or_environment()?;
+        if !secrets.is_empty() {
+            return Ok(secrets);
+        }
+        ask_twice("; or --no-encryption to write what anybody can read")
+    }
+}
+
 /// Why no secret could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -78,12 +102,6 @@ impl SecretArgs {
             secrets.push(Secret::Passphrase(Passphrase::new(value.into_encoded_bytes())?));
         }
         Ok(secrets)
-    }
-
-    /// The secrets to lock a new archive with; a terminal is asked twice.
-    pub fn to_lock(&self, or_else: &'static str) -> Result<Vec<Secret>, SecretError> {
-        let secrets = self.given_or_environment()?;
-        if secrets.is_empty() { ask_twice(or_else) } else { Ok(secrets) }
     }
 
     /// The secrets that replace others; the variable holds the old one, so it does not count here.

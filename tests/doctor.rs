@@ -271,7 +271,7 @@ async fn a_dump_that_would_take_long_is_stopped_and_its_time_estimated() {
     FailCommand::disable(&client).await;
 
     // One collection that cannot be read is what a dump would lack.
-    let refused = FailCommand::new(["find"]).error_code(13).app_name("mongoark").namespace("shop.c");
+    let refused = FailCommand::new(["getMore"]).error_code(13).app_name("mongoark").namespace("shop.c");
     refused.enable(&client).await;
     Findings::of(&set.uri(), &["--sample", "1"], 1).expect("dump-time", "problem", "shop.c");
 }

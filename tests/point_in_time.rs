@@ -12,7 +12,10 @@ use mongodb::Client;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use support::tools::Tools;
 use support::{Run, arg, mongoark, program};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -284,6 +287,45 @@ async fn a_name_may_be_another_collections_by_the_time_it_is_listed() {
     desk.dump_while(&[], change).await.expect(0);
     desk.restore(&[]).expect(0);
     assert_eq!((desk.ids("d", "a").await, desk.ids("d", "b").await), (vec![70], vec![50, 51]));
+}
+
+/// Renames a collection to and fro without a pause until it is told to stop.
+async fn to_and_fro(client: Client, stop: Arc<AtomicBool>) {
+    let admin = client.database("admin");
+    while !stop.load(Ordering::Relaxed) {
+        for (from, to) in [("d.a", "d.b"), ("d.b", "d.a")] {
+            admin.run_command(doc! { "renameCollection": from, "to": to }).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_is_renamed_to_and_fro_is_read_whole() {
+    let desk = Desk::new().await;
+    desk.insert("a", 0..500).await;
+    desk.command(doc! { "createIndexes": "a", "indexes": [{ "key": { "pad": 1 }, "name": "pad" }] }).await;
+    let tools = Tools::link();
+    let stop = Arc::new(AtomicBool::new(false));
+    let renaming = tokio::spawn(to_and_fro(desk.client.clone(), Arc::clone(&stop)));
+    for run in 0..15 {
+        desk.dump(&[]).expect(0);
+        let read = desk.report()["result"]["documents"].clone();
+        let out = desk.path(&format!("dump-{run}"));
+        support::run(tools.mongodump().args(["--uri", &desk.source.uri(), "--oplog", "--out", arg(&out)]))
+            .expect(0);
+        let sizes = ["a", "b"]
+            .map(|name| std::fs::metadata(out.join(format!("d/{name}.bson"))).map_or(0, |file| file.len()));
+        assert_eq!(
+            (read.as_u64(), sizes.iter().sum::<u64>()),
+            (Some(500), 500 * 1_024),
+            "run {run}: {sizes:?}"
+        );
+    }
+    stop.store(true, Ordering::Relaxed);
+    renaming.await.unwrap();
+    desk.restore(&[]).expect(0);
+    let found = [desk.ids("d", "a").await.len(), desk.ids("d", "b").await.len()];
+    assert!(found == [500, 0] || found == [0, 500], "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! `mongoark cat`: the documents of one namespace, from raw bytes to text or BSON.
 
-use super::context::{Context, open};
+use super::context::{Context, not_printed, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use clap::{Args, ValueEnum};
@@ -43,7 +43,7 @@ enum Format {
 pub async fn run(args: CatArgs, context: &Context) -> Exit {
     match print(&args, context).await {
         // Whoever read has seen enough: `mongoark cat .. | head` is no failure.
-        Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Whole,
+        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Whole,
         outcome => context.end("cat", outcome.map(|printed| json!({ "documents": printed }))),
     }
 }
@@ -66,12 +66,12 @@ async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
             write_text(document, args.format, &mut line)?;
             line.push(b'\n');
         }
-        out.write_all(&line).map_err(stdout_error)?;
+        out.write_all(&line).map_err(not_printed)?;
         printed += 1;
         Ok(true)
     };
     look::documents(archive, &args.namespace, &context.stop, take).await?;
-    out.flush().map_err(stdout_error)?;
+    out.flush().map_err(not_printed)?;
     Ok(printed)
 }
 
@@ -83,8 +83,4 @@ fn write_text(document: &[u8], format: Format, line: &mut Vec<u8>) -> Result<()>
     written.map_err(|error| {
         Error::Catalog(format!("a document cannot be shown: {error}; --raw writes it as it is"))
     })
-}
-
-fn stdout_error(source: io::Error) -> Error {
-    Error::Read { path: "standard output".into(), source }
 }

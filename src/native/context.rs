@@ -11,7 +11,7 @@ use mongoark_engine::reading::Archive;
 use mongoark_engine::{Error, Stop};
 use mongoark_monitor::Monitor;
 use serde_json::Value;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The name that stands for standard input or output.
@@ -95,6 +95,20 @@ impl Context {
             }
         }
     }
+}
+
+/// Prints what was asked for, at once. False where whoever read it has gone away, having seen enough.
+pub fn to_stdout(text: &str) -> Result<bool, Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).map_err(not_printed),
+    }
+}
+
+/// The error of standard output.
+pub fn not_printed(source: io::Error) -> Error {
+    Error::Write { what: "standard output".to_owned(), source }
 }
 
 /// The secrets for an archive, once its header tells which it needs.

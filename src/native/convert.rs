@@ -2,11 +2,11 @@
 
 use super::context::{Context, is_pipe, unlock};
 use crate::exit::Exit;
-use crate::secrets::SecretArgs;
+use crate::secrets::LockArgs;
 use crate::terminal::text;
 use clap::{Args, ValueEnum};
 use mongoark_engine::archive::{Output, default_codec};
-use mongoark_engine::container::{Codec, Limits, Secret, WriteOptions};
+use mongoark_engine::container::{Codec, Limits, WriteOptions};
 use mongoark_engine::convert::{self, Converted, Dump, DumpTo, FromArchive, Input, ToArchive};
 use mongoark_engine::reading::Archive;
 use mongoark_engine::{Error, Result};
@@ -18,7 +18,6 @@ use std::path::PathBuf;
 const MONGODUMP_VERSION: &str = "100.18.0";
 
 /// Flags of `mongoark convert`.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args, Debug)]
 pub struct ConvertArgs {
     /// What to make [default: archive of a dump; mongodump of an archive, mongodump-archive where OUTPUT is -]
@@ -34,10 +33,7 @@ pub struct ConvertArgs {
     #[arg(long)]
     without_oplog: bool,
     #[command(flatten)]
-    secrets: SecretArgs,
-    /// Write an archive that anybody can read
-    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
-    no_encryption: bool,
+    lock: LockArgs,
     /// Replace the file if it exists; a folder is never replaced
     #[arg(long)]
     overwrite: bool,
@@ -79,13 +75,13 @@ async fn converted(args: ConvertArgs, context: &Context) -> Result<Converted> {
         Input::Dump(dump) => to_archive(dump, args, context).await?,
         Input::ArchiveFile(path) => {
             args.check_dump()?;
-            let archive = Archive::open_file(&path, &unlock(&args.secrets), &Limits::default())?;
+            let archive = Archive::open_file(&path, &unlock(&args.lock.secrets), &Limits::default())?;
             context.warn_of(&archive, &path);
             from_archive(archive, args, context).await?
         }
         Input::ArchiveStream(stream) => {
             args.check_dump()?;
-            let archive = Archive::open_stream(stream, &unlock(&args.secrets), &Limits::default())?;
+            let archive = Archive::open_stream(stream, &unlock(&args.lock.secrets), &Limits::default())?;
             from_archive(archive, args, context).await?
         }
     };
@@ -117,19 +113,11 @@ impl ConvertArgs {
         if self.to == Some(Form::Mongodump) && is_pipe(&self.output) {
             return usage("a folder cannot go to standard output; see --to mongodump-archive".to_owned());
         }
-        if self.compression.is_some() || self.no_encryption {
+        if self.compression.is_some() || self.lock.no_encryption {
             let message = "--compression and --no-encryption are for archives of mongoark";
             return usage(format!("{message}, and {input} becomes a dump; see --gzip"));
         }
         Ok(())
-    }
-
-    fn lock(&self) -> Result<Vec<Secret>> {
-        if self.no_encryption {
-            return Ok(Vec::new());
-        }
-        let secrets = self.secrets.to_lock("; or --no-encryption for an archive that anybody can read");
-        secrets.map_err(|error| Error::Usage(error.to_string()))
     }
 }
 
@@ -140,7 +128,7 @@ fn usage<T>(message: String) -> Result<T> {
 async fn to_archive(dump: Dump, args: ConvertArgs, context: &Context) -> Result<Converted> {
     args.check_archive()?;
     // Asked before the display begins.
-    let secrets = args.lock()?;
+    let secrets = args.lock.secrets().map_err(|error| Error::Usage(error.to_string()))?;
     let output = if is_pipe(&args.output) {
         Output::Stream(stdout())
     } else {

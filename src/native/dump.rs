@@ -2,7 +2,7 @@
 
 use super::context::{Context, is_pipe};
 use crate::exit::Exit;
-use crate::secrets::SecretArgs;
+use crate::secrets::LockArgs;
 use crate::terminal::text;
 use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
@@ -75,10 +75,7 @@ pub struct DumpArgs {
     #[arg(long, default_value_t = default_codec(), value_name = "CODEC")]
     compression: Codec,
     #[command(flatten)]
-    secrets: SecretArgs,
-    /// Write an archive that anybody can read
-    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
-    no_encryption: bool,
+    lock: LockArgs,
     /// Take no oplog: each collection is of another moment then; needed to dump through mongos
     #[arg(long)]
     no_oplog: bool,
@@ -115,7 +112,7 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
         return context.usage(&format!("{} exists; give --overwrite to replace it", args.file.display()));
     }
     // Asked before the display begins, and before any time is spent.
-    let secrets = match secrets(&args) {
+    let secrets = match args.lock.secrets() {
         Ok(secrets) => secrets,
         Err(error) => return context.usage(&error.to_string()),
     };
@@ -126,13 +123,6 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
         context.logger.summary(&summary(report, context));
     }
     context.end("dump", outcome.map(|report| as_json(&report)))
-}
-
-fn secrets(args: &DumpArgs) -> Result<Vec<Secret>, crate::secrets::SecretError> {
-    if args.no_encryption {
-        return Ok(Vec::new());
-    }
-    args.secrets.to_lock("; or --no-encryption for an archive that anybody can read")
 }
 
 async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result<DumpReport> {

@@ -1,16 +1,15 @@
 //! `mongoark ls`: what an archive holds, as a table or as JSON.
 
-use super::context::{Context, open};
+use super::context::{Context, open, to_stdout};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
 use clap::Args;
 use jiff::Timestamp;
+use mongoark_engine::Result;
 use mongoark_engine::catalog::Change;
 use mongoark_engine::look::{self, Listing};
-use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Columns that names may take.
@@ -39,8 +38,7 @@ async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
     let listing = look::list(archive, &context.stop).await?;
     let json = as_json(&listing);
     let out = if args.json { format!("{json:#}\n") } else { table(&listing) };
-    let written = io::stdout().lock().write_all(out.as_bytes());
-    written.map_err(|source| Error::Read { path: "standard output".into(), source })?;
+    to_stdout(&out)?;
     Ok(json)
 }
 

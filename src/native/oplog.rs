@@ -1,18 +1,17 @@
 //! `mongoark oplog`: capture a replica set's oplog into slices, and list what slices hold.
 
-use super::context::{Context, unlock};
+use super::context::{Context, to_stdout, unlock};
 use super::dump::UriArgs;
 use crate::exit::Exit;
-use crate::secrets::SecretArgs;
+use crate::secrets::{LockArgs, SecretArgs};
 use crate::terminal::text;
 use clap::{Args, Subcommand};
+use mongoark_engine::Result;
 use mongoark_engine::archive::default_codec;
 use mongoark_engine::container::{Codec, FileReader, Limits, Secret, WriteOptions};
 use mongoark_engine::deployment::{Connection, ConnectionOptions, ReadMode, SourceOptions};
 use mongoark_engine::slices::{self, CaptureOptions, CaptureReport, Folder};
-use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,10 +45,7 @@ pub struct CaptureArgs {
     #[arg(long, default_value_t = default_codec(), value_name = "CODEC")]
     compression: Codec,
     #[command(flatten)]
-    secrets: SecretArgs,
-    /// Write slices that anybody can read
-    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
-    no_encryption: bool,
+    lock: LockArgs,
 }
 
 /// Flags of `mongoark oplog ls`.
@@ -73,12 +69,7 @@ pub async fn run(command: OplogCommand, context: &Context) -> Exit {
 }
 
 async fn capture(args: CaptureArgs, context: &Context) -> Exit {
-    let secrets = if args.no_encryption {
-        Ok(Vec::new())
-    } else {
-        args.secrets.to_lock("; or --no-encryption for slices that anybody can read")
-    };
-    let secrets = match secrets {
+    let secrets = match args.lock.secrets() {
         Ok(secrets) => secrets,
         Err(error) => return context.usage(&error.to_string()),
     };
@@ -150,8 +141,7 @@ async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
     }
     let json = folder_as_json(&folder);
     let out = if args.json { format!("{json:#}\n") } else { table(&folder) };
-    let written = io::stdout().lock().write_all(out.as_bytes());
-    written.map_err(|source| Error::Write { what: "standard output".into(), source })?;
+    to_stdout(&out)?;
     Ok(json)
 }
 

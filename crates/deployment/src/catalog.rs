@@ -1,5 +1,6 @@
 //! What a deployment holds: databases, collections with raw options, raw indexes.
 
+use crate::collection::Collection;
 use crate::command::{self, From};
 use crate::error::{Error, Result};
 use crate::source::Source;
@@ -39,13 +40,9 @@ pub async fn uuid_of(source: &Source, namespace: &Namespace) -> Result<Option<[u
     Ok(found.first().and_then(|entry| uuid(entry)))
 }
 
-/// The raw indexes of a collection. A view has none; a collection that is gone by now answers
-/// with nothing.
-pub async fn indexes(source: &Source, metadata: &CollectionMetadata) -> Result<Option<Vec<RawDocumentBuf>>> {
-    if metadata.kind == CollectionKind::View {
-        return Ok(Some(Vec::new()));
-    }
-    list_indexes(&source.client, From::Pinned, &metadata.namespace).await
+/// The raw indexes of a collection; a collection that is gone by now answers with nothing.
+pub async fn indexes(source: &Source, collection: &Collection) -> Result<Option<Vec<RawDocumentBuf>>> {
+    list_indexes(&source.client, From::Pinned, collection).await
 }
 
 pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
@@ -80,10 +77,11 @@ fn described(db: &str, entries: &[RawDocumentBuf], action: &str) -> Result<Vec<C
 pub(crate) async fn list_indexes(
     client: &Client,
     from: From,
-    namespace: &Namespace,
+    collection: &Collection,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
+    let namespace = &collection.namespace;
     let action = format!("list the indexes of {namespace}");
-    let command = rawdoc! { "listIndexes": namespace.collection.as_str(), "cursor": {} };
+    let command = rawdoc! { "listIndexes": collection.address(), "cursor": {} };
     match command::all(&client.database(&namespace.db), from, command, &action).await {
         Ok(indexes) => Ok(Some(indexes)),
         Err(error) if error.is_code(26) => Ok(None),

@@ -3,6 +3,7 @@
 //! A batch is handed on as it came; the caller copies its documents once, into a chunk.
 
 use crate::client::any_member;
+use crate::collection::Collection;
 use crate::error::{Error, Result, While};
 use crate::source::Source;
 use crate::split::{self, Bound};
@@ -30,8 +31,8 @@ pub(crate) struct Find {
 }
 
 impl Find {
-    fn command(&self, collection: &str) -> RawDocumentBuf {
-        let mut find = rawdoc! { "find": collection };
+    fn command(&self, collection: &Collection) -> RawDocumentBuf {
+        let mut find = rawdoc! { "find": collection.address() };
         if let Some(filter) = &self.filter {
             find.append(cstr!("filter"), filter);
         }
@@ -56,7 +57,7 @@ impl Find {
 /// A cursor over a collection, or over the part of it that ends at a record id.
 pub struct Scan {
     source: Source,
-    namespace: Namespace,
+    collection: Collection,
     find: Find,
     batch_documents: u32,
     cursor: RawBatchCursor,
@@ -78,41 +79,41 @@ impl Scan {
     /// Reads a whole collection in the server's own order; with `filter`, what it matches.
     pub async fn open(
         source: &Source,
-        namespace: &Namespace,
+        collection: &Collection,
         filter: Option<&RawDocument>,
         batch_documents: u32,
     ) -> Result<Self> {
         let filter = filter.map(ToOwned::to_owned);
         let find = Find { filter, first_batch: batch_documents, ..Find::default() };
-        Self::start(source, namespace, find, batch_documents, None).await
+        Self::start(source, collection, find, batch_documents, None).await
     }
 
     /// Reads what a view shows; with `filter`, what of it matches.
     pub async fn view(
         source: &Source,
-        namespace: &Namespace,
+        collection: &Collection,
         filter: Option<&RawDocument>,
         batch_documents: u32,
     ) -> Result<Self> {
         let filter = filter.map(ToOwned::to_owned);
         let find = Find { filter, is_view: true, first_batch: batch_documents, ..Find::default() };
-        Self::start(source, namespace, find, batch_documents, None).await
+        Self::start(source, collection, find, batch_documents, None).await
     }
 
     /// Reads a whole collection in natural order, so that [`Self::reopen`] can go on after a cursor's loss. With
     /// `raw_data` the buckets of a time series that has no collection of buckets.
     pub async fn resumable(
         source: &Source,
-        namespace: &Namespace,
+        collection: &Collection,
         raw_data: bool,
         batch_documents: u32,
     ) -> Result<Self> {
         let find = Find { resumable: true, raw_data, first_batch: batch_documents, ..Find::default() };
-        match Self::start(source, namespace, find.clone(), batch_documents, None).await {
+        match Self::start(source, collection, find.clone(), batch_documents, None).await {
             // Views and mongos know no tokens.
             Err(error) if split::is_unsupported(&error) => {
                 let find = Find { resumable: false, ..find };
-                Self::start(source, namespace, find, batch_documents, None).await
+                Self::start(source, collection, find, batch_documents, None).await
             }
             opened => opened,
         }
@@ -121,14 +122,14 @@ impl Scan {
     /// Starts a prepared `find`; batches after the first hold `batch_documents` at most.
     pub(crate) async fn start(
         source: &Source,
-        namespace: &Namespace,
+        collection: &Collection,
         find: Find,
         batch_documents: u32,
         bound: Option<Bound>,
     ) -> Result<Self> {
-        let cursor = open_cursor(source, namespace, &find, batch_documents).await?;
-        let (source, namespace) = (source.clone(), namespace.clone());
-        Ok(Self { source, namespace, find, batch_documents, cursor, bound, begun: false, done: false })
+        let cursor = open_cursor(source, collection, &find, batch_documents).await?;
+        let (source, collection) = (source.clone(), collection.clone());
+        Ok(Self { source, collection, find, batch_documents, cursor, bound, begun: false, done: false })
     }
 
     /// Opens another cursor in place of one that was lost, behind the last document that was handed on, under the
@@ -141,8 +142,8 @@ impl Scan {
             return Ok(false);
         }
         self.find.first_batch = self.batch_documents;
-        self.namespace = namespace.clone();
-        self.cursor = open_cursor(&self.source, namespace, &self.find, self.batch_documents).await?;
+        self.collection.namespace = namespace.clone();
+        self.cursor = open_cursor(&self.source, &self.collection, &self.find, self.batch_documents).await?;
         Ok(true)
     }
 
@@ -152,7 +153,7 @@ impl Scan {
             return Ok(None);
         }
         let Some(raw) = self.cursor.next().await else { return Ok(None) };
-        let raw = raw.while_doing(|| format!("read {}", self.namespace))?;
+        let raw = raw.while_doing(|| format!("read {}", self.collection.namespace))?;
         let mut batch = Batch::whole(raw);
         if let Some(bound) = self.bound {
             self.stop_at(bound, &mut batch).await?;
@@ -169,7 +170,7 @@ impl Scan {
             Some(last) if last == bound.end => self.done = true,
             _ => {
                 let documents: Vec<&[u8]> = batch.documents()?.collect::<Result<_>>()?;
-                let keep = split::documents_up_to(&self.source, &self.namespace, &documents, bound).await?;
+                let keep = split::documents_up_to(&self.source, &self.collection, &documents, bound).await?;
                 self.done = keep < documents.len();
                 batch.keep = keep;
             }
@@ -180,18 +181,18 @@ impl Scan {
 
 async fn open_cursor(
     source: &Source,
-    namespace: &Namespace,
+    collection: &Collection,
     find: &Find,
     batch_documents: u32,
 ) -> Result<RawBatchCursor> {
-    let database = source.client.database(&namespace.db);
+    let database = source.client.database(&collection.namespace.db);
     let cursor = database
-        .run_raw_cursor_command(find.command(&namespace.collection))
+        .run_raw_cursor_command(find.command(collection))
         .selection_criteria(any_member())
         .batch_size(batch_documents)
         .batch()
         .await;
-    cursor.while_doing(|| format!("read {namespace}"))
+    cursor.while_doing(|| format!("read {}", collection.namespace))
 }
 
 impl Batch {

@@ -9,6 +9,7 @@
 //! Absent: splitting of capped collections (their order is part of the data), of time series and
 //! clustered collections (their record ids are no numbers), of views, and through mongos.
 
+use crate::collection::Collection;
 use crate::command::{self, From};
 use crate::error::{Error, Result};
 use crate::scan::{Find, Scan};
@@ -41,18 +42,18 @@ const PROBES_PER_ROUND: usize = 32;
 /// that splitting does not work here.
 pub async fn open(
     source: &Source,
-    namespace: &Namespace,
+    collection: &Collection,
     parts: usize,
     batch_documents: u32,
 ) -> Result<Option<Vec<Scan>>> {
-    let Some(mut bounds) = bounds(source, namespace, parts).await? else { return Ok(None) };
-    let Some(newest) = highest_record_id(source, namespace).await? else { return Ok(None) };
+    let Some(mut bounds) = bounds(source, collection, parts).await? else { return Ok(None) };
+    let Some(newest) = highest_record_id(source, collection).await? else { return Ok(None) };
     bounds.retain(|&bound| bound < newest);
     // From the last part to the first: a part's end is the start that its successor really got.
     let mut opened = Vec::new();
     let mut end = newest;
     while let Some(start) = bounds.pop() {
-        match resume_after(source, namespace, Some(start), Bound { end, newest }, batch_documents).await {
+        match resume_after(source, collection, Some(start), Bound { end, newest }, batch_documents).await {
             Ok(scan) => {
                 opened.push(scan);
                 end = start;
@@ -63,7 +64,7 @@ pub async fn open(
             Err(error) => return Err(error),
         }
     }
-    match resume_after(source, namespace, None, Bound { end, newest }, batch_documents).await {
+    match resume_after(source, collection, None, Bound { end, newest }, batch_documents).await {
         Ok(scan) => opened.push(scan),
         Err(error) if is_unsupported(&error) => return Ok(None),
         Err(error) => return Err(error),
@@ -79,7 +80,7 @@ pub(crate) fn is_unsupported(error: &Error) -> bool {
 
 async fn resume_after(
     source: &Source,
-    namespace: &Namespace,
+    collection: &Collection,
     start: Option<i64>,
     bound: Bound,
     batch_documents: u32,
@@ -91,14 +92,14 @@ async fn resume_after(
         first_batch: 1,
         ..Find::default()
     };
-    Scan::start(source, namespace, find, batch_documents, Some(bound)).await
+    Scan::start(source, collection, find, batch_documents, Some(bound)).await
 }
 
 /// Record ids that cut the collection into about equal parts, ascending.
-async fn bounds(source: &Source, namespace: &Namespace, parts: usize) -> Result<Option<Vec<i64>>> {
-    let sampled = sample(source, namespace, parts * SAMPLES_PER_PART).await?;
+async fn bounds(source: &Source, collection: &Collection, parts: usize) -> Result<Option<Vec<i64>>> {
+    let sampled = sample(source, &collection.namespace, parts * SAMPLES_PER_PART).await?;
     let ids: Vec<&[u8]> = sampled.iter().map(Vec::as_slice).collect();
-    let mut records: Vec<i64> = record_ids(source, namespace, &ids).await?.into_values().collect();
+    let mut records: Vec<i64> = record_ids(source, collection, &ids).await?.into_values().collect();
     records.sort_unstable();
     records.dedup();
     if records.len() < parts * 2 {
@@ -107,7 +108,8 @@ async fn bounds(source: &Source, namespace: &Namespace, parts: usize) -> Result<
     Ok(Some((1..parts).map(|part| records[part * records.len() / parts]).collect()))
 }
 
-/// Documents `{_id}` of a random sample.
+/// Documents `{_id}` of a random sample. An aggregation knows names alone; documents that another collection gave have
+/// no record ids here, or such as cut this one too.
 async fn sample(source: &Source, namespace: &Namespace, size: usize) -> Result<Vec<Vec<u8>>> {
     let size = i64::try_from(size).unwrap_or(i64::MAX);
     let command = rawdoc! {
@@ -121,14 +123,15 @@ async fn sample(source: &Source, namespace: &Namespace, size: usize) -> Result<V
     Ok(documents.into_iter().map(bson::RawDocumentBuf::into_bytes).collect())
 }
 
-async fn highest_record_id(source: &Source, namespace: &Namespace) -> Result<Option<i64>> {
+async fn highest_record_id(source: &Source, collection: &Collection) -> Result<Option<i64>> {
     let command = rawdoc! {
-        "find": namespace.collection.as_str(),
+        "find": collection.address(),
         "sort": { "$natural": -1 },
         "limit": 1,
         "projection": { "_id": 1 },
         "showRecordId": true,
     };
+    let namespace = &collection.namespace;
     let action = format!("find the end of {namespace}");
     let last = command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
     Ok(last.first().and_then(|document| record_id(document)))
@@ -138,7 +141,7 @@ async fn highest_record_id(source: &Source, namespace: &Namespace) -> Result<Opt
 /// raw document with an `_id`; those that are gone by now, or have none, are left out.
 async fn record_ids(
     source: &Source,
-    namespace: &Namespace,
+    collection: &Collection,
     documents: &[&[u8]],
 ) -> Result<HashMap<Vec<u8>, i64>> {
     let mut wanted = Builder::new();
@@ -156,13 +159,14 @@ async fn record_ids(
     // No collation is given: the collection's own is the one its index on _id has. It may match
     // more documents than were asked for; they are told apart by their bytes.
     let command = rawdoc! {
-        "find": namespace.collection.as_str(),
+        "find": collection.address(),
         "filter": filter,
         "projection": { "_id": 1 },
         "showRecordId": true,
         "hint": { "_id": 1 },
     };
     let mut found = HashMap::new();
+    let namespace = &collection.namespace;
     let action = format!("look up record ids of {namespace}");
     command::each(&source.client.database(&namespace.db), From::Pinned, command, &action, |document| {
         if let (Some(record), Some((kind, value))) = (record_id(document), id_of(document.as_bytes())) {
@@ -185,7 +189,7 @@ async fn record_ids(
 /// tells nothing of its old place.
 pub(crate) async fn documents_up_to(
     source: &Source,
-    namespace: &Namespace,
+    collection: &Collection,
     documents: &[&[u8]],
     bound: Bound,
 ) -> Result<usize> {
@@ -196,7 +200,7 @@ pub(crate) async fn documents_up_to(
         let step = ((high - low) / width).max(1);
         let places: Vec<usize> = (low..high).step_by(step).collect();
         let probes: Vec<&[u8]> = places.iter().map(|&place| documents[place]).collect();
-        let records = record_ids(source, namespace, &probes).await?;
+        let records = record_ids(source, collection, &probes).await?;
         let sides: Vec<(usize, bool)> = places
             .iter()
             .filter_map(|&place| {

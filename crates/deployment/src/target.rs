@@ -2,6 +2,7 @@
 //! write and every command of a restore carries.
 
 use crate::catalog;
+use crate::collection::Collection;
 use crate::command::{self, From};
 use crate::connection::Connection;
 use crate::connection_options::ConnectionOptions;
@@ -133,7 +134,8 @@ impl Target {
 
     /// The raw indexes of a collection on the target; nothing where it does not exist.
     pub async fn indexes(&self, namespace: &Namespace) -> Result<Option<Vec<RawDocumentBuf>>> {
-        catalog::list_indexes(&self.client, From::Primary, namespace).await
+        let collection = Collection::named(namespace);
+        catalog::list_indexes(&self.client, From::Primary, &collection).await
     }
 
     /// Drops a collection, view or time series; one that does not exist is no error.

@@ -8,7 +8,8 @@ use futures_util::TryStreamExt;
 use mongoark_bson_bytes::split_documents;
 use mongoark_engine::Error;
 use mongoark_engine::replay::{IndexCatalog, ReplayOptions, Replayed};
-use mongoark_oplog::{Class, Entry, Error as OplogError, Refusal};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_oplog::{Class, CollectionIndexes, Entry, Error as OplogError, Refusal};
 use mongoark_test_support::golden;
 use mongoark_test_support::shared;
 use mongodb::Client;
@@ -38,6 +39,28 @@ impl Room {
     fn update(&self, collection: &str, id: i32, object: RawDocumentBuf) -> RawDocumentBuf {
         let ns = format!("{}.{collection}", self.db);
         rawdoc! { "ts": next(), "op": "u", "ns": ns, "o": object, "o2": { "_id": id } }
+    }
+
+    /// A command on the collection whose UUID is made of `of`.
+    fn command(&self, of: u8, body: RawDocumentBuf) -> RawDocumentBuf {
+        let mut entry = self.entry("c", "$cmd", body);
+        entry.append(bson::raw::cstr!("ui"), uuid(of));
+        entry
+    }
+
+    fn namespace(&self, collection: &str) -> Namespace {
+        Namespace::new(self.db.clone(), collection)
+    }
+
+    /// A collection as a dump lists it, with a UUID made of `of`.
+    fn listed(&self, collection: &str, of: u8) -> CollectionMetadata {
+        CollectionMetadata {
+            namespace: self.namespace(collection),
+            kind: CollectionKind::Collection,
+            options: rawdoc! {},
+            uuid: Some([of; 16]),
+            indexes: Vec::new(),
+        }
     }
 
     fn create(&self, collection: &str) -> RawDocumentBuf {
@@ -87,6 +110,10 @@ impl Room {
     async fn ids(&self) -> Vec<i32> {
         self.found("c").await.iter().map(|document| document.get_i32("_id").unwrap()).collect()
     }
+}
+
+fn uuid(of: u8) -> bson::Binary {
+    bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![of; 16] }
 }
 
 /// Times that grow, as in an oplog.
@@ -320,19 +347,12 @@ async fn a_document_that_a_capped_collection_has_pushes_out_no_other() {
     database.run_command(doc! { "create": "c", "capped": true, "size": 100_000, "max": 3 }).await.unwrap();
     let documents = [1, 2, 3].map(|id| doc! { "_id": id });
     database.collection::<Document>("c").insert_many(documents).await.unwrap();
-    let uuid = bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![5; 16] };
-    let metadata = mongoark_model::CollectionMetadata {
-        namespace: mongoark_model::Namespace::new(room.db.clone(), "c"),
-        kind: mongoark_model::CollectionKind::Collection,
-        options: rawdoc! { "capped": true },
-        uuid: Some([5; 16]),
-        indexes: Vec::new(),
-    };
+    let metadata = CollectionMetadata { options: rawdoc! { "capped": true }, ..room.listed("c", 5) };
     let mut options = ReplayOptions::default();
     options.places.insert(&metadata, &metadata);
     let insert = |id: i32| {
         let mut entry = room.entry("i", "c", rawdoc! { "_id": id });
-        entry.append(bson::raw::cstr!("ui"), uuid.clone());
+        entry.append(bson::raw::cstr!("ui"), uuid(5));
         entry
     };
     // The third was inserted after the oplog began, and read; then come two that were not.
@@ -356,4 +376,76 @@ async fn an_update_in_the_overlap_makes_no_part_of_a_document() {
     let options = ReplayOptions { overlap_until, ..ReplayOptions::default() };
     let error = room.replay_with(&[room.update("c", 7, change())], &options).await.unwrap_err();
     assert!(error.to_string().contains("cannot replay the oplog entry at 1000:"), "{error}");
+}
+
+/// Names of a collection's indexes in the catalog; nothing where it is not in there.
+fn names(catalog: &IndexCatalog, namespace: &Namespace) -> Option<Vec<String>> {
+    let specs = &catalog.get(namespace)?.specs;
+    Some(specs.iter().map(|spec| spec.get_str("name").unwrap().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn indexes_of_a_collection_that_was_gone_before_the_dump_go_to_no_other() {
+    let room = Room::new().await;
+    let full = |name: &str| format!("{}.{name}", room.db);
+    let rename = |of: u8, from: &str, to: &str, replaced: bson::RawBson| {
+        room.command(of, rawdoc! { "renameCollection": full(from), "to": full(to), "dropTarget": replaced })
+    };
+    let index = |of: u8, collection: &str| {
+        let body = rawdoc! { "createIndexes": collection, "v": 2, "key": { "a": 1 }, "name": "a_1" };
+        room.command(of, body)
+    };
+    let mut written = room.entry("i", "f", rawdoc! { "_id": 1 });
+    written.append(bson::raw::cstr!("ui"), uuid(3));
+    run(&room.client, &room.db, [doc! { "create": "z" }]).await;
+    let mut options = ReplayOptions::default();
+    options.places.insert(&room.listed("z", 9), &room.listed("z", 9));
+    let entries = [
+        // The first gets another name and is dropped, the second is replaced by one that the dump found as z.
+        index(1, "n"),
+        rename(1, "n", "m", false.into()),
+        room.command(1, rawdoc! { "drop": "m" }),
+        index(3, "f"),
+        written,
+        rename(9, "y", "f", uuid(3).into()),
+        rename(9, "f", "z", false.into()),
+        room.command(2, rawdoc! { "create": "n" }),
+        room.command(4, rawdoc! { "create": "f" }),
+        index(9, "z"),
+    ];
+    let entries: Vec<Vec<u8>> = entries.iter().map(|entry| entry.as_bytes().to_vec()).collect();
+    let mut catalog = IndexCatalog::new();
+    replay_onto(&target(&room.uri).await, &entries, &options, &mut catalog).await.unwrap();
+    let found = ["n", "m", "f", "y", "z"].map(|name| names(&catalog, &room.namespace(name)));
+    assert_eq!(found, [Some(vec![]), None, Some(vec![]), None, Some(vec!["a_1".to_owned()])]);
+}
+
+#[tokio::test]
+async fn an_index_build_that_was_given_up_is_that_of_its_collection_alone() {
+    let room = Room::new().await;
+    run(&room.client, &room.db, [doc! { "create": "c" }, doc! { "create": "now" }]).await;
+    let spec = || rawdoc! { "v": 2, "key": { "a": 1 }, "name": "a_1" };
+    let given_up = |of: u8, collection: &str| {
+        let body = rawdoc! { "abortIndexBuild": collection, "indexBuildUUID": uuid(8), "indexes": [spec()] };
+        room.command(of, body)
+    };
+    let mut options = ReplayOptions::default();
+    let mut catalog = IndexCatalog::new();
+    for (name, of) in [("c", 1), ("now", 2)] {
+        options.places.insert(&room.listed(name, of), &room.listed(name, of));
+        let indexes = CollectionIndexes { specs: vec![spec()], collated: false };
+        catalog.insert(room.namespace(name), indexes);
+    }
+    let of = |catalog: &IndexCatalog| {
+        ["c", "now"].map(|name| names(catalog, &room.namespace(name)).unwrap().len())
+    };
+    let run = async |entry: RawDocumentBuf, catalog: &mut IndexCatalog| {
+        replay_onto(&target(&room.uri).await, &[entry.into_bytes()], &options, catalog).await.unwrap()
+    };
+    // One that had this name and is gone.
+    run(given_up(7, "c"), &mut catalog).await;
+    assert_eq!(of(&catalog), [1, 1]);
+    // One that was listed under the name that it got later.
+    run(given_up(2, "then"), &mut catalog).await;
+    assert_eq!(of(&catalog), [1, 0]);
 }

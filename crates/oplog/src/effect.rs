@@ -53,14 +53,13 @@ impl IndexCatalog {
         }
     }
 
-    /// Takes out the indexes whose build an `abortIndexBuild` gave up: whoever listed the indexes
+    /// Takes out the indexes of a collection whose build an `abortIndexBuild` gave up: whoever listed the indexes
     /// meanwhile saw them.
-    pub fn abort_index_build(&mut self, entry: &Entry<'_>) -> Result<()> {
+    pub fn abort_index_build(&mut self, entry: &Entry<'_>, namespace: &Namespace) -> Result<()> {
         let command = Command { kind: CommandKind::DropIndexes, db: entry.db(), body: entry.object };
-        let namespace = command.collection()?;
         for spec in listed(&command, "indexes")? {
             if let Some(name) = spec::name(spec.as_bytes()) {
-                self.remove_index(&namespace, name);
+                self.remove_index(namespace, name);
             }
         }
         Ok(())
@@ -68,7 +67,10 @@ impl IndexCatalog {
 
     fn create(&mut self, command: &Command<'_>) -> Result<Remainder> {
         let collation = bytes::get(command.body, "collation")?.and_then(|collation| collation.as_document());
-        self.entry(command.collection()?).collated = collation.is_some_and(|it| !spec::is_simple(it));
+        let namespace = command.collection()?;
+        // Whatever had its name before is gone.
+        self.remove(&namespace);
+        self.entry(namespace).collated = collation.is_some_and(|it| !spec::is_simple(it));
         // Whether record ids are replicated is a matter of the target.
         let body = without(command.body, &["recordIdsReplicated"])?;
         Ok(if body == command.body { Remainder::Whole } else { Remainder::Other(body) })
@@ -228,7 +230,7 @@ mod tests {
         let mut c = catalog();
         let body = rawdoc! { "abortIndexBuild": "c", "indexBuildUUID": "u", "indexes": [index("a_1", "a")], "cause": {} };
         let entry = rawdoc! { "op": "c", "ns": "d.$cmd", "o": body };
-        c.abort_index_build(&Entry::parse(entry.as_bytes()).unwrap()).unwrap();
+        c.abort_index_build(&Entry::parse(entry.as_bytes()).unwrap(), &Namespace::new("d", "c")).unwrap();
         assert_eq!(names(&c), ["_id_", "b_1"]);
     }
 

@@ -9,7 +9,7 @@ mod process;
 mod size;
 mod table;
 
-use super::context::Context;
+use super::context::{Context, to_stdout};
 use super::dump::{SelectArgs, UriArgs};
 use crate::exit::Exit;
 use clap::Args;
@@ -20,7 +20,6 @@ use mongoark_engine::{Error, Result};
 use peer::Peer;
 use serde_json::Value;
 use size::Size;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use table::{Program, Report, Row};
 
@@ -126,8 +125,7 @@ impl Bench<'_> {
         }
         if report.has_figures() {
             let out = if self.args.json { format!("{:#}\n", report.json()) } else { report.text() };
-            let written = io::stdout().lock().write_all(out.as_bytes());
-            written.map_err(|source| Error::Read { path: "standard output".into(), source })?;
+            to_stdout(&out)?;
         }
         ended.map(|()| report.json())
     }
@@ -247,7 +245,7 @@ impl Bench<'_> {
         partial.push(".partial");
         for path in [file.clone(), partial.into()] {
             match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     self.context
                         .monitor
                         .warn(path.display().to_string(), format!("cannot be removed: {error}"));

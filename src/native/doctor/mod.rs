@@ -4,7 +4,7 @@ mod print;
 mod space;
 mod watch;
 
-use super::context::Context;
+use super::context::{Context, to_stdout};
 use super::dump::{UriArgs, read_mode};
 use crate::exit::Exit;
 use clap::Args;
@@ -12,7 +12,6 @@ use mongoark_engine::Error;
 use mongoark_engine::deployment::{ReadMode, SourceOptions};
 use mongoark_engine::doctor::{self, Examination, Facts, Finding, Level, Limits, worst};
 use serde_json::Value;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,8 +92,8 @@ fn conclude(args: &DoctorArgs, context: &Context, facts: Option<&Facts>, finding
         (true, true) => format!("{json}\n"),
         (false, _) => print::text(findings),
     };
-    match write(&out) {
-        Ok(()) => context.write_report("doctor", exit, &json, None),
+    match to_stdout(&out) {
+        Ok(_) => context.write_report("doctor", exit, &json, None),
         Err(error) => context.end("doctor", Err(error)),
     }
 }
@@ -105,13 +104,6 @@ fn exit(level: Level) -> Exit {
         Level::Warning => Exit::Incomplete,
         Level::Problem => Exit::Failed,
     }
-}
-
-/// Writes the result, all at once: whoever reads it waits for it.
-fn write(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|source| Error::Write { what: "standard output".to_owned(), source })
 }
 
 /// A number, or null.

@@ -1,8 +1,8 @@
 //! `mongoark doctor --watch`: a line for every change of a set, until interrupted.
 
-use super::{DoctorArgs, conclude, write};
+use super::{DoctorArgs, conclude};
 use crate::exit::Exit;
-use crate::native::context::Context;
+use crate::native::context::{Context, to_stdout};
 use jiff::Timestamp;
 use mongoark_engine::doctor::{self, Event, Follower};
 use mongoark_engine::{Error, Result, Stop};
@@ -25,8 +25,8 @@ async fn follow(args: &DoctorArgs, stop: &Stop) -> Result<()> {
     let (uri, max_lag) = (args.uri.connection_string(), args.max_lag());
     let started = until_stopped(stop, async move { Follower::start(&uri, max_lag).await }).await?;
     let (mut follower, event) = started?;
-    write(&line(&event, args.json))?;
-    loop {
+    let mut is_read = to_stdout(&line(&event, args.json))?;
+    while is_read {
         let interval = Duration::from_secs(args.interval.into());
         until_stopped(stop, tokio::time::sleep(interval)).await?;
         let look = async move {
@@ -36,9 +36,10 @@ async fn follow(args: &DoctorArgs, stop: &Stop) -> Result<()> {
         let events;
         (follower, events) = until_stopped(stop, look).await?;
         for event in &events {
-            write(&line(event, args.json))?;
+            is_read = to_stdout(&line(event, args.json))?;
         }
     }
+    Ok(())
 }
 
 /// Does the work unless the user wants it to end. It has a task of its own, on which it goes on then: the driver's

@@ -8,8 +8,9 @@ use crate::catalog::{
     Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, encode_oplog, now_ms,
 };
 use crate::error::cause_of;
-use crate::oplog::{ArchivedOplog, Beginning, Capture, Following, Origin, Scope, Settled, Span, settle};
+use crate::oplog::{ArchivedOplog, Beginning, Capture, Origin, Scope, Settled, Span, settle};
 use crate::pool::{Budget, cores};
+use crate::scan::Run;
 use crate::select::Selection;
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
@@ -22,7 +23,6 @@ use plan::Plan;
 use read::Context;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
 
 /// What to dump, and how.
 #[derive(Debug)]
@@ -96,14 +96,8 @@ pub async fn dump(
     let (input, archive) = archive::begin(options.output, &options.write, threads, budget, monitor)?;
     let since = Instant::now();
     let context = Arc::new(Context {
-        source: source.clone(),
+        run: Arc::new(Run::new(source, input.clone(), options.jobs, monitor, stop)),
         filter: options.filter,
-        input: input.clone(),
-        monitor: monitor.clone(),
-        stop: stop.clone(),
-        abort: Stop::default(),
-        jobs: options.jobs,
-        cursors: Semaphore::new(options.jobs),
         has_oplog: beginning.is_some(),
     });
     let read = contents(&context, &entry, &plan, options.selection, beginning).await;
@@ -177,7 +171,7 @@ async fn contents(
     selection: Selection,
     beginning: Option<Beginning>,
 ) -> Result<Contents> {
-    let input = &context.input;
+    let (run, input) = (&context.run, &context.run.sink);
     write_catalog(input, entry, plan)?;
     let Some(beginning) = beginning else {
         return Ok(Contents { done: read::all(context, plan).await?, oplog: None });
@@ -185,22 +179,16 @@ async fn contents(
     let stream = plan.oplog_stream();
     let scope = Scope { first: beginning.first(), seen: beginning.seen(), selection };
     input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
-    let run = Following {
-        source: context.source.clone(),
-        // What is in the archive can never be rolled back.
-        level: Level::Majority,
-        monitor: context.monitor.clone(),
-        stop: context.stop.clone(),
-        abort: context.abort.clone(),
-    };
     let sink = ArchivedOplog::beside(input, stream, &beginning, &scope.selection, plan.uuids());
-    let capture = Capture::begin(&run, beginning.clone(), "oplog", sink);
+    // What is in the archive can never be rolled back.
+    let following = run.following(Level::Majority);
+    let capture = Capture::begin(&following, beginning.clone(), "oplog", sink);
     let done = match read::all(context, plan).await {
         Ok(done) => done,
         // Where the oplog's reader ended the run, its error is the cause.
         Err(error) => return Err(capture.abandon().await.unwrap_or(error)),
     };
-    let settled = settle(&context.source, &beginning, &context.stop).await.and_then(committed);
+    let settled = settle(&run.source, &beginning, &run.stop).await.and_then(committed);
     let end = settled
         .as_ref()
         .map(|settled| settled.consistent)

@@ -5,17 +5,14 @@ use super::plan::{Plan, Planned};
 use crate::archive::{ArchiveInput, CHUNK_BYTES};
 use crate::catalog::Change;
 use crate::scan::{
-    self, ReadContext, Reader, Reading, Whereabouts, is_for_the_collection, is_lost_cursor, open_where_it_is,
-    whereabouts,
+    self, Reading, Run, Whereabouts, is_for_the_collection, is_lost_cursor, open_where_it_is, whereabouts,
 };
-use crate::{Error, Result, Stop};
+use crate::{Error, Result};
 use bson::RawDocumentBuf;
-use mongoark_deployment::{Patience, Source};
+use mongoark_deployment::Patience;
 use mongoark_model::{CollectionKind, CollectionMetadata, Counts};
-use mongoark_monitor::{Item, Monitor};
+use mongoark_monitor::Item;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How often a collection is begun anew after its cursor was lost.
@@ -32,43 +29,10 @@ pub(super) struct Done {
 
 /// What every reading task needs.
 pub(super) struct Context {
-    pub(super) source: Source,
+    pub(super) run: Arc<Run<ArchiveInput>>,
     pub(super) filter: Option<RawDocumentBuf>,
-    pub(super) input: ArchiveInput,
-    pub(super) monitor: Monitor,
-    pub(super) stop: Stop,
-    /// Set when one failure ends the run, so that the others end too.
-    pub(super) abort: Stop,
-    pub(super) jobs: usize,
-    /// Cursors that may be read at once.
-    pub(super) cursors: Semaphore,
     /// Whether the oplog goes along, and tells what happens to collections meanwhile.
     pub(super) has_oplog: bool,
-}
-
-impl ReadContext for Context {
-    type Sink = ArchiveInput;
-
-    fn source(&self) -> &Source {
-        &self.source
-    }
-
-    fn sink(&self) -> &ArchiveInput {
-        &self.input
-    }
-
-    fn monitor(&self) -> &Monitor {
-        &self.monitor
-    }
-
-    fn cursors(&self) -> &Semaphore {
-        &self.cursors
-    }
-
-    fn check(&self) -> Result<()> {
-        self.stop.check()?;
-        self.abort.check_consequence()
-    }
 }
 
 /// How reading one collection ended.
@@ -87,11 +51,11 @@ pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Done> {
     let mut running: JoinSet<Result<Outcome>> = JoinSet::new();
     let mut failed = None;
     for planned in order {
-        while running.len() >= context.jobs {
+        while running.len() >= context.run.parts_max {
             settle(&mut running, &mut done, &mut failed).await;
         }
-        if failed.is_some() || context.stop.is_requested() || context.abort.is_requested() {
-            context.abort.request();
+        if failed.is_some() || context.run.stop.is_requested() || context.run.abort.is_requested() {
+            context.run.abort.request();
             break;
         }
         let (context, planned) = (Arc::clone(context), planned.clone());
@@ -101,12 +65,12 @@ pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Done> {
         settle(&mut running, &mut done, &mut failed).await;
         if failed.is_some() {
             // Dropping a driver future in mid-flight is unsafe: the others end at their next batch.
-            context.abort.request();
+            context.run.abort.request();
         }
     }
     match failed {
         Some(error) => Err(error),
-        None => context.check().map(|()| done),
+        None => context.run.check().map(|()| done),
     }
 }
 
@@ -134,7 +98,7 @@ async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome
         CollectionKind::View => Outcome::Whole(Counts::default()),
         _ => documents(context, planned).await?,
     };
-    context.input.stream_end(stream)?;
+    context.run.sink.stream_end(stream)?;
     Ok(outcome)
 }
 
@@ -145,30 +109,30 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
     let mut restarts = 0;
     let mut patience = Patience::default();
     loop {
-        let item = context.monitor.item(name(), stats.documents, stats.bytes);
+        let item = context.run.monitor.item(name(), stats.documents, stats.bytes);
         let read = attempt(context, planned, &item).await;
-        context.monitor.finish(&item);
+        context.run.monitor.finish(&item);
         let error = match read {
             Ok(outcome) => return Ok(outcome),
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        context.input.retract(planned.stream)?;
+        context.run.sink.retract(planned.stream)?;
         let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
         if error.is_passing() || is_lost && restarts < RESTARTS {
-            context.check()?;
+            context.run.check()?;
             restarts += u32::from(is_lost);
-            context.monitor.warn(name(), format!("read again from its start: {error}"));
+            context.run.monitor.warn(name(), format!("read again from its start: {error}"));
             patience.wait(error).await?;
             continue;
         }
         if !is_for_the_collection(&error) {
             return Err(error.into());
         }
-        if whereabouts(&context.source, metadata).await? == Whereabouts::Gone {
+        if whereabouts(&context.run.source, metadata).await? == Whereabouts::Gone {
             return Ok(dropped(context, metadata, Counts::default()));
         }
-        context.monitor.fail(name(), error.to_string(), 0);
+        context.run.monitor.fail(name(), error.to_string(), 0);
         return Ok(Outcome::Failed);
     }
 }
@@ -178,39 +142,24 @@ async fn attempt(context: &Arc<Context>, planned: &Planned, item: &Item) -> Resu
     let metadata = &planned.metadata;
     let namespace = metadata.data_namespace();
     let reading = Reading {
-        source: &context.source,
+        source: &context.run.source,
         metadata,
         namespace: &namespace,
         filter: context.filter.as_deref(),
         stats: planned.stats,
-        parts_max: context.jobs,
+        parts_max: context.run.parts_max,
         batch_bytes: CHUNK_BYTES,
         raw_data: false,
     };
-    let Some(scans) = open_where_it_is(reading, &context.monitor).await? else {
+    let Some(scans) = open_where_it_is(reading, &context.run.monitor).await? else {
         return Ok(dropped(context, metadata, Counts::default()));
     };
-    let gone = Arc::new(AtomicBool::new(false));
-    let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
-    for scan in scans {
-        let reader = Reader {
-            context: Arc::clone(context),
-            metadata: metadata.clone(),
-            data: namespace.clone(),
-            gone: Arc::clone(&gone),
-        };
-        let (stream, item) = (planned.stream, item.clone());
-        parts.spawn(async move { reader.part(scan, stream, &item).await });
-    }
-    let mut counts = Ok(Counts::default());
-    while let Some(read) = parts.join_next().await {
-        counts = scan::sum(counts, read.unwrap_or_else(|_| Err(scan::lost_task())));
-    }
-    let counts = counts?;
-    if gone.load(Ordering::Relaxed) {
+    let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
+    let counts = read.counts;
+    if read.is_gone {
         return Ok(dropped(context, metadata, counts));
     }
-    Ok(match whereabouts(&context.source, metadata).await? {
+    Ok(match whereabouts(&context.run.source, metadata).await? {
         Whereabouts::Renamed(to) => {
             let what = format!(
                 "renamed to {to} while the dump ran; its documents are in the archive under its old name"
@@ -234,9 +183,9 @@ fn dropped(context: &Context, metadata: &CollectionMetadata, counts: Counts) -> 
 fn changed(context: &Context, metadata: &CollectionMetadata, what: String, counts: Counts) -> Outcome {
     let name = metadata.namespace.to_string();
     if context.has_oplog {
-        context.monitor.step(format!("{name}: {what}; a restore will have it as it was in the end"));
+        context.run.monitor.step(format!("{name}: {what}; a restore will have it as it was in the end"));
     } else {
-        context.monitor.warn(name, what.clone());
+        context.run.monitor.warn(name, what.clone());
     }
     Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }, counts)
 }

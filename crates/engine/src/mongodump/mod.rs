@@ -19,6 +19,7 @@ use crate::error::cause_of;
 use crate::oplog::Beginning;
 use crate::pool::cores;
 use crate::quote::quoted;
+use crate::scan::Run;
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
 use mongoark_deployment::{Source, catalog, why_no_accounts};
@@ -29,7 +30,6 @@ use plan::Plan;
 use read::Context;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
 use wanted::Wanted;
 
 /// What to dump, and how. The flags' own checks (a query needs a collection, `--oplog` no database, ..) are the
@@ -150,13 +150,7 @@ async fn write(
     let entries = std::mem::take(&mut plan.entries);
     let output = DumpOutput::begin(output, settings, entries, monitor)?;
     let context = Arc::new(Context {
-        source: source.clone(),
-        output: output.clone(),
-        monitor: monitor.clone(),
-        stop: stop.clone(),
-        abort: Stop::default(),
-        parts_max: wanted.jobs,
-        cursors: Semaphore::new(wanted.jobs),
+        run: Arc::new(Run::new(source, output.clone(), wanted.jobs, monitor, stop)),
         is_bare: wanted.is_bare,
         is_archive: wanted.is_archive,
     });
@@ -178,7 +172,7 @@ async fn contents(
         _ => None,
     };
     let at_once = parallel.min(plan.planned.len());
-    context.monitor.detail(format!("dumping up to {at_once} collections in parallel"));
+    context.run.monitor.detail(format!("dumping up to {at_once} collections in parallel"));
     let read = read::all(context, plan, parallel).await;
     let Some(capture) = capture else { return read.map(|counts| (counts, 0)) };
     match read {

@@ -8,7 +8,7 @@ use super::forbidden;
 use super::read::Context;
 use crate::archive::OpenChunk;
 use crate::dump_output::CHUNK_BYTES;
-use crate::oplog::{Beginning, Capture, EntrySink, Following, settle};
+use crate::oplog::{Beginning, Capture, EntrySink, settle};
 use crate::quote::counted;
 use crate::spool::Spool;
 use crate::{Error, Result};
@@ -47,19 +47,13 @@ impl DumpedOplog {
         let store = if context.is_archive {
             Store::Aside { spool: Spool::new(), gathered: Vec::new() }
         } else {
-            context.output.open(stream)?;
+            context.run.sink.open(stream)?;
             Store::Output { stream, open: None }
         };
-        let run = Following {
-            source: context.source.clone(),
-            // As the tools do: where the majority stands still, a dump is better than none.
-            level: Level::Local,
-            monitor: context.monitor.clone(),
-            stop: context.stop.clone(),
-            abort: context.abort.clone(),
-        };
+        // As the tools do: where the majority stands still, a dump is better than none.
+        let following = context.run.following(Level::Local);
         let entries = Entries { context: Arc::clone(context), count: 0, store };
-        let capture = Capture::begin(&run, beginning.clone(), ".oplog", entries);
+        let capture = Capture::begin(&following, beginning.clone(), ".oplog", entries);
         Ok(Self { beginning, stream, capture })
     }
 
@@ -67,11 +61,11 @@ impl DumpedOplog {
     pub(super) async fn finish(self, context: &Context) -> Result<u64> {
         let end = end(context, &self.beginning).await;
         let entries = self.capture.finish(end).await.map_err(in_words_of_the_tools)?.sink;
-        context.monitor.step("writing captured oplog to ``");
+        context.run.monitor.step("writing captured oplog to ``");
         let count = entries.count;
         entries.store.finish(context, self.stream).await?;
-        context.output.end(self.stream).await?;
-        context.monitor.step(format!("\tdumped {}", counted(count, "oplog entry", "oplog entries")));
+        context.run.sink.end(self.stream).await?;
+        context.run.monitor.step(format!("\tdumped {}", counted(count, "oplog entry", "oplog entries")));
         Ok(count)
     }
 
@@ -83,11 +77,11 @@ impl DumpedOplog {
 
 /// Up to where entries are wanted, once these can no longer be rolled back.
 async fn end(context: &Context, beginning: &Beginning) -> Result<Timestamp> {
-    let settled = settle(&context.source, beginning, &context.stop).await?;
+    let settled = settle(&context.run.source, beginning, &context.run.stop).await?;
     if !settled.is_committed() {
         let message = "the last entries are not on a majority of the members; the dump holds them all the same, even \
                        if they should be rolled back";
-        context.monitor.warn("oplog", message);
+        context.run.monitor.warn("oplog", message);
     }
     Ok(settled.consistent)
 }
@@ -121,11 +115,11 @@ impl Store {
             Self::Output { stream, open } => {
                 let mut chunk = match open.take() {
                     Some(chunk) => chunk,
-                    None => context.output.open_chunk().await?,
+                    None => context.run.sink.open_chunk().await?,
                 };
                 if chunk.is_full_for(entry.len()) {
-                    context.output.send(*stream, chunk)?;
-                    chunk = context.output.open_chunk().await?;
+                    context.run.sink.send(*stream, chunk)?;
+                    chunk = context.run.sink.open_chunk().await?;
                 }
                 chunk.push(entry);
                 *open = Some(chunk);
@@ -143,18 +137,18 @@ impl Store {
     /// Hands all that is not in the output yet to it.
     async fn finish(self, context: &Context, stream: usize) -> Result<()> {
         match self {
-            Self::Output { open: Some(chunk), .. } => context.output.send(stream, chunk),
+            Self::Output { open: Some(chunk), .. } => context.run.sink.send(stream, chunk),
             Self::Output { open: None, .. } => Ok(()),
             Self::Aside { mut spool, gathered } => {
                 spool.append(gathered).await?;
                 let mut entries = spool.read_back().await?;
                 loop {
-                    context.stop.check()?;
+                    context.run.stop.check()?;
                     let bytes = entries.read(CHUNK_BYTES).await?;
                     if bytes.is_empty() {
                         return Ok(());
                     }
-                    context.output.write(stream, &bytes).await?;
+                    context.run.sink.write(stream, &bytes).await?;
                 }
             }
         }

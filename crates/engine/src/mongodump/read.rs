@@ -4,14 +4,12 @@
 use super::plan::{Part, Plan, Planned, dropped};
 use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
-use crate::scan::{self, ReadContext, Reader, Reading, is_lost_cursor, open_where_it_is};
-use crate::{Error, Result, Stop};
-use mongoark_deployment::{Patience, Source};
+use crate::scan::{self, Reading, Run, is_lost_cursor, open_where_it_is};
+use crate::{Error, Result};
+use mongoark_deployment::{Collection, Patience};
 use mongoark_model::Counts;
-use mongoark_monitor::{Item, Monitor};
+use mongoark_monitor::Item;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How often a collection is begun anew after its cursor was lost.
@@ -21,45 +19,11 @@ const KEY_NOT_FOUND: i32 = 211;
 
 /// What every reading task needs.
 pub(super) struct Context {
-    pub(super) source: Source,
-    pub(super) output: DumpOutput,
-    pub(super) monitor: Monitor,
-    pub(super) stop: Stop,
-    /// Set when one failure ends the run, so that the others end too.
-    pub(super) abort: Stop,
-    /// Cursors of one collection at most.
-    pub(super) parts_max: usize,
-    /// Cursors that may be read at once.
-    pub(super) cursors: Semaphore,
+    pub(super) run: Arc<Run<DumpOutput>>,
     /// Whether bare documents are written, which the tools tell in other words.
     pub(super) is_bare: bool,
     /// Whether there is one archive, which has a place for views too.
     pub(super) is_archive: bool,
-}
-
-impl ReadContext for Context {
-    type Sink = DumpOutput;
-
-    fn source(&self) -> &Source {
-        &self.source
-    }
-
-    fn sink(&self) -> &DumpOutput {
-        &self.output
-    }
-
-    fn monitor(&self) -> &Monitor {
-        &self.monitor
-    }
-
-    fn cursors(&self) -> &Semaphore {
-        &self.cursors
-    }
-
-    fn check(&self) -> Result<()> {
-        self.stop.check()?;
-        self.abort.check_consequence()
-    }
 }
 
 /// Reads all: accounts first, then the rest, `parallel` at once.
@@ -77,7 +41,7 @@ pub(super) async fn all(context: &Arc<Context>, plan: Plan, parallel: usize) -> 
         while running.len() >= at_once {
             counts = settle(&mut running, counts).await;
         }
-        if counts.is_err() || context.stop.is_requested() {
+        if counts.is_err() || context.run.stop.is_requested() {
             break;
         }
         let context = Arc::clone(context);
@@ -86,11 +50,11 @@ pub(super) async fn all(context: &Arc<Context>, plan: Plan, parallel: usize) -> 
     while !running.is_empty() {
         if counts.is_err() {
             // Dropping a driver future in mid-flight is unsafe: the others end at their next batch.
-            context.abort.request();
+            context.run.abort.request();
         }
         counts = settle(&mut running, counts).await;
     }
-    context.stop.check()?;
+    context.run.stop.check()?;
     counts
 }
 
@@ -106,19 +70,19 @@ async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Counts>
     let tells = planned.part != Part::AccountsOfDatabase && (planned.is_read || context.is_archive);
     let name = quoted_namespace(&planned.data);
     if tells && context.is_bare {
-        context.monitor.step(format!("writing {name} to stdout"));
+        context.run.monitor.step(format!("writing {name} to stdout"));
     } else if tells {
-        let location = quoted(context.output.location(planned.stream));
-        context.monitor.step(format!("writing {name} to {location}"));
+        let location = quoted(context.run.sink.location(planned.stream));
+        context.run.monitor.step(format!("writing {name} to {location}"));
     }
-    context.output.open(planned.stream)?;
+    context.run.sink.open(planned.stream)?;
     let counts = if planned.is_read { read(context, planned).await? } else { Counts::default() };
-    context.output.end(planned.stream).await?;
+    context.run.sink.end(planned.stream).await?;
     let documents = counted(counts.documents, "document", "documents");
     if tells && context.is_bare {
-        context.monitor.step(format!("dumped {documents}"));
+        context.run.monitor.step(format!("dumped {documents}"));
     } else if tells {
-        context.monitor.step(format!("done dumping {name} ({documents})"));
+        context.run.monitor.step(format!("done dumping {name} ({documents})"));
     }
     Ok(counts)
 }
@@ -129,22 +93,23 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
     let mut patience = Patience::default();
     loop {
         let stats = planned.stats;
-        let item = context.monitor.item(planned.metadata.namespace.to_string(), stats.documents, stats.bytes);
+        let item =
+            context.run.monitor.item(planned.metadata.namespace.to_string(), stats.documents, stats.bytes);
         let ended = documents(context, planned, &item).await;
-        context.monitor.finish(&item);
+        context.run.monitor.finish(&item);
         let error = match ended {
             Ok(counts) => return Ok(counts),
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
         let is_lost = error.is_passing() || is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
-        if !is_lost || restarts == RESTARTS || !context.output.take_back(planned.stream)? {
+        if !is_lost || restarts == RESTARTS || !context.run.sink.take_back(planned.stream)? {
             return Err(error.into());
         }
-        context.check()?;
+        context.run.check()?;
         restarts += 1;
         let name = planned.metadata.namespace.to_string();
-        context.monitor.warn(name, format!("read again from its start: {error}"));
+        context.run.monitor.warn(name, format!("read again from its start: {error}"));
         patience.wait(error).await?;
     }
 }
@@ -152,42 +117,29 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
 /// One attempt at all documents. A collection that is dropped meanwhile ends there, and is named.
 async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Result<Counts> {
     let reading = Reading {
-        source: &context.source,
+        source: &context.run.source,
         metadata: &planned.metadata,
         namespace: &planned.data,
         filter: planned.filter.as_deref(),
         stats: planned.stats,
-        parts_max: context.parts_max,
+        parts_max: context.run.parts_max,
         batch_bytes: CHUNK_BYTES,
         raw_data: planned.raw_data,
     };
     let scans = match planned.part {
         // Every database's accounts are in the one collection, which nobody renames.
-        Part::AccountsOfDatabase => Some(reading.open(&context.monitor).await?),
-        Part::Collection | Part::Accounts => open_where_it_is(reading, &context.monitor).await?,
+        Part::AccountsOfDatabase => {
+            Some(reading.open(&Collection::named(&planned.data), &context.run.monitor).await?)
+        }
+        Part::Collection | Part::Accounts => open_where_it_is(reading, &context.run.monitor).await?,
     };
     let Some(scans) = scans else {
-        context.monitor.warn("", dropped(&planned.metadata.namespace));
+        context.run.monitor.warn("", dropped(&planned.metadata.namespace));
         return Ok(Counts::default());
     };
-    let gone = Arc::new(AtomicBool::new(false));
-    let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
-    for scan in scans {
-        let reader = Reader {
-            context: Arc::clone(context),
-            metadata: planned.metadata.clone(),
-            data: planned.data.clone(),
-            gone: Arc::clone(&gone),
-        };
-        let (stream, item) = (planned.stream, item.clone());
-        parts.spawn(async move { reader.part(scan, stream, &item).await });
+    let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
+    if read.is_gone {
+        context.run.monitor.warn("", dropped(&planned.metadata.namespace));
     }
-    let mut counts = Ok(Counts::default());
-    while let Some(ended) = parts.join_next().await {
-        counts = scan::sum(counts, ended.unwrap_or_else(|_| Err(scan::lost_task())));
-    }
-    if counts.is_ok() && gone.load(Ordering::Relaxed) {
-        context.monitor.warn("", dropped(&planned.metadata.namespace));
-    }
-    counts
+    Ok(read.counts)
 }

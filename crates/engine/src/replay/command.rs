@@ -36,7 +36,11 @@ impl Replay<'_> {
             }
             Step::Nothing => {
                 self.done.skipped += 1;
-                Ok(())
+                match command.kind {
+                    // Both names are free of who had them before.
+                    CommandKind::RenameCollection => self.absent.command(command),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -71,6 +75,13 @@ impl Replay<'_> {
                 let wanted = "part of a transaction, with a session and a number";
                 Err(OplogError::Field { ts: entry.ts, field: "lsid", wanted }.into())
             }
+            CommandKind::CreateIndexes | CommandKind::CommitIndexBuild
+                if !self.is_there(&command.collection()?).await? =>
+            {
+                self.absent.is_missing(command.collection()?, entry.ts);
+                self.came_to_nothing();
+                Ok(())
+            }
             _ => {
                 let operation = match self.indexes.edit(command)? {
                     Remainder::Nothing => return Ok(()),
@@ -80,6 +91,12 @@ impl Replay<'_> {
                 self.run(entry, command, &operation).await
             }
         }
+    }
+
+    /// Whether there is a collection. An index on one that was gone before the dump looked would bring it back, or be
+    /// found at the next one of its name.
+    async fn is_there(&self, namespace: &Namespace) -> Result<bool> {
+        Ok(self.indexes.get(namespace).is_some() || self.target.exists(namespace).await?)
     }
 
     /// Has the server run it. What is done already (the collection was dropped, or exists) is no error.

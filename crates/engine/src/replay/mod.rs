@@ -229,8 +229,10 @@ impl Replay<'_> {
                 self.monitor.step(format!("skipping applying the {namespace} namespace in applyOps"));
             }
             Skip::Command(name) => {
-                if name == "abortIndexBuild" {
-                    self.indexes.abort_index_build(entry)?;
+                if name == "abortIndexBuild"
+                    && let Some(namespace) = self.places.of_index_build(entry)?
+                {
+                    self.indexes.abort_index_build(entry, &namespace)?;
                 }
                 self.monitor.step(format!("skipping applying the oplog entry {name}"));
             }

@@ -204,15 +204,27 @@ impl Places {
         }
     }
 
-    fn of_collection(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+    /// The collection of an index build that was given up; nothing where it is not selected or gone.
+    pub(super) fn of_index_build(&mut self, entry: &Entry<'_>) -> Result<Option<Namespace>> {
+        let command = Command { kind: CommandKind::DropIndexes, db: entry.db(), body: entry.object };
         let source = command.collection()?;
-        let Some(mut target) = self.whereabouts(entry, &source) else { return Ok(Step::Nothing) };
-        // A command may name a time series where its UUID is that of the buckets.
+        Ok(self.named_as_at_the_source(entry, &source))
+    }
+
+    /// Where a collection is that a command names. It may name a time series where its UUID is that of the buckets.
+    fn named_as_at_the_source(&mut self, entry: &Entry<'_>, source: &Namespace) -> Option<Namespace> {
+        let mut target = self.whereabouts(entry, source)?;
         if !source.collection.starts_with(BUCKETS)
             && let Some(series) = target.collection.strip_prefix(BUCKETS)
         {
             target.collection = series.to_owned();
         }
+        Some(target)
+    }
+
+    fn of_collection(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
+        let source = command.collection()?;
+        let Some(target) = self.named_as_at_the_source(entry, &source) else { return Ok(Step::Nothing) };
         Ok(if target == source { Step::Same } else { Step::Elsewhere(entry.relocated(&target)?) })
     }
 

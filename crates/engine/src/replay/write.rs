@@ -148,7 +148,7 @@ impl Replay<'_> {
     }
 
     /// A write that was counted as applied was not.
-    fn came_to_nothing(&mut self) {
+    pub(super) fn came_to_nothing(&mut self) {
         self.done.applied -= 1;
         self.done.skipped += 1;
     }

@@ -2,15 +2,17 @@
 //! reply into a chunk.
 
 mod reader;
+mod run;
 mod whereabouts;
 
-pub(crate) use reader::{ReadContext, Reader, open_where_it_is};
+pub(crate) use reader::{open_where_it_is, to_the_end};
+pub(crate) use run::Run;
 pub(crate) use whereabouts::{Whereabouts, indexes_where_it_is, whereabouts};
 
 use crate::archive::OpenChunk;
 use crate::{Error, Result};
 use bson::RawDocument;
-use mongoark_deployment::{self as deployment, Batch, CollectionStats, ErrorKind, Scan, Source};
+use mongoark_deployment::{self as deployment, Batch, Collection, CollectionStats, ErrorKind, Scan, Source};
 use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::{Item, Monitor};
 
@@ -39,26 +41,32 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Opens the cursors that together read every document once.
-    pub(crate) async fn open(&self, monitor: &Monitor) -> Result<Vec<Scan>> {
+    /// Opens the cursors that together read every document of a collection once.
+    pub(crate) async fn open(
+        &self,
+        collection: &Collection,
+        monitor: &Monitor,
+    ) -> deployment::Result<Vec<Scan>> {
         let batch_documents = self.stats.documents_in(self.batch_bytes as u64);
         let parts = self.parts();
         if parts > 1 {
-            let name = self.namespace;
-            match deployment::open_parts(self.source, name, parts, batch_documents).await {
+            let name = &collection.namespace;
+            match deployment::open_parts(self.source, collection, parts, batch_documents).await {
                 Ok(Some(scans)) => return Ok(scans),
                 Ok(None) => monitor.detail(format!("{name} cannot be split; one cursor reads it")),
                 // Sampling is a help: whatever is really wrong, one cursor will meet it too.
                 Err(error) => monitor.detail(format!("{name} is not split: {error}")),
             }
         }
-        let (source, name, filter) = (self.source, self.namespace, self.filter);
+        let (source, filter) = (self.source, self.filter);
         let one = match filter {
             _ if self.metadata.kind == CollectionKind::View => {
-                Scan::view(source, name, filter, batch_documents).await?
+                Scan::view(source, collection, filter, batch_documents).await?
             }
-            None if self.can_go_on() => Scan::resumable(source, name, self.raw_data, batch_documents).await?,
-            _ => Scan::open(source, name, filter, batch_documents).await?,
+            None if self.can_go_on() => {
+                Scan::resumable(source, collection, self.raw_data, batch_documents).await?
+            }
+            _ => Scan::open(source, collection, filter, batch_documents).await?,
         };
         Ok(vec![one])
     }
@@ -94,9 +102,9 @@ pub(crate) fn is_lost_cursor(error: &deployment::Error) -> bool {
 }
 
 /// Takes chunks of a stream.
-pub(crate) trait ChunkSink: Sync {
+pub(crate) trait ChunkSink: Send + Sync + 'static {
     /// How it knows a stream.
-    type Stream: Copy + Send + Sync;
+    type Stream: Copy + Send + Sync + 'static;
 
     /// An empty chunk, once there is memory for it.
     fn open_chunk(&self) -> impl Future<Output = Result<OpenChunk>> + Send;

@@ -1,34 +1,39 @@
 //! Reading one cursor's part of a collection to its end, whatever happens to cursor and collection meanwhile: another
 //! cursor goes on where one was lost, under the collection's new name where it was renamed.
 
-use super::{ChunkSink, Filler, Reading, Whereabouts, is_lost_cursor, whereabouts};
+use super::whereabouts::by_uuid;
+use super::{
+    ChunkSink, Filler, Reading, Run, Whereabouts, is_for_the_collection, is_lost_cursor, lost_task, sum,
+    whereabouts,
+};
 use crate::{Error, Result};
-use mongoark_deployment::{self as deployment, ErrorKind, Patience, Scan, Source};
+use mongoark_deployment::{self as deployment, Collection, ErrorKind, Patience, Scan};
 use mongoark_model::{CollectionMetadata, Counts, Namespace};
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
-
-/// What a reader needs of the run it belongs to.
-pub(crate) trait ReadContext: Send + Sync + 'static {
-    /// Where documents go.
-    type Sink: ChunkSink;
-
-    fn source(&self) -> &Source;
-    fn sink(&self) -> &Self::Sink;
-    fn monitor(&self) -> &Monitor;
-    /// Cursors that may be read at once.
-    fn cursors(&self) -> &Semaphore;
-    /// An error once the run is to end.
-    fn check(&self) -> Result<()>;
-}
+use tokio::task::JoinSet;
 
 /// Opens the cursors of a collection where it is now; nothing where it is gone.
 pub(crate) async fn open_where_it_is(reading: Reading<'_>, monitor: &Monitor) -> Result<Option<Vec<Scan>>> {
+    if let Some(collection) = by_uuid(reading.source, reading.metadata, reading.namespace) {
+        match reading.open(&collection, monitor).await {
+            Ok(scans) => return Ok(Some(scans)),
+            Err(error) if is_for_the_collection(&error) && !is_lost_cursor(&error) => {
+                monitor.detail(format!("{} is not read by its UUID: {error}", reading.namespace));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    by_name(&reading, monitor).await
+}
+
+/// The same without the right to use UUIDs. Between its opening and the look at who has its name, a collection may be
+/// renamed to and fro.
+async fn by_name(reading: &Reading<'_>, monitor: &Monitor) -> Result<Option<Vec<Scan>>> {
     let mut namespace = reading.namespace.clone();
     loop {
-        let scans = Reading { namespace: &namespace, ..reading }.open(monitor).await?;
+        let scans = reading.open(&Collection::named(&namespace), monitor).await?;
         // A cursor on a name that does not exist is empty, and one on a name that was given anew reads something
         // else; neither is an error to the server.
         match whereabouts(reading.source, reading.metadata).await? {
@@ -41,30 +46,59 @@ pub(crate) async fn open_where_it_is(reading: Reading<'_>, monitor: &Monitor) ->
     }
 }
 
-/// Reads one cursor's part of a collection.
-pub(crate) struct Reader<C> {
-    pub(crate) context: Arc<C>,
-    pub(crate) metadata: CollectionMetadata,
-    /// The collection of the documents, by its name when the run began.
-    pub(crate) data: Namespace,
-    /// Set where the collection turns out to be dropped.
-    pub(crate) gone: Arc<AtomicBool>,
+/// What was read of a collection.
+pub(crate) struct Read {
+    pub(crate) counts: Counts,
+    /// Whether it was dropped before its end.
+    pub(crate) is_gone: bool,
 }
 
-impl<C: ReadContext> Reader<C> {
+/// Reads a collection's cursors to their ends, all at once.
+pub(crate) async fn to_the_end<S: ChunkSink>(
+    run: &Arc<Run<S>>,
+    reading: Reading<'_>,
+    scans: Vec<Scan>,
+    stream: S::Stream,
+    item: &Item,
+) -> Result<Read> {
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
+    for scan in scans {
+        let reader = Reader {
+            run: Arc::clone(run),
+            metadata: reading.metadata.clone(),
+            data: reading.namespace.clone(),
+            is_gone: Arc::clone(&is_gone),
+        };
+        let item = item.clone();
+        parts.spawn(async move { reader.part(scan, stream, &item).await });
+    }
+    let mut counts = Ok(Counts::default());
+    while let Some(ended) = parts.join_next().await {
+        counts = sum(counts, ended.unwrap_or_else(|_| Err(lost_task())));
+    }
+    Ok(Read { counts: counts?, is_gone: is_gone.load(Ordering::Relaxed) })
+}
+
+/// Reads one cursor's part of a collection.
+struct Reader<S> {
+    run: Arc<Run<S>>,
+    metadata: CollectionMetadata,
+    /// The collection of the documents, by its name when the run began.
+    data: Namespace,
+    /// Set where the collection turns out to be dropped.
+    is_gone: Arc<AtomicBool>,
+}
+
+impl<S: ChunkSink> Reader<S> {
     /// One cursor's documents into chunks, until it ends.
-    pub(crate) async fn part(
-        &self,
-        mut scan: Scan,
-        stream: <C::Sink as ChunkSink>::Stream,
-        item: &Item,
-    ) -> Result<Counts> {
-        let context = &self.context;
-        let _cursor = context.cursors().acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
-        let mut filler = Filler::new(context.sink(), stream);
+    async fn part(&self, mut scan: Scan, stream: S::Stream, item: &Item) -> Result<Counts> {
+        let run = &self.run;
+        let _cursor = run.cursors.acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
+        let mut filler = Filler::new(&run.sink, stream);
         let mut patience = Patience::default();
         loop {
-            context.check()?;
+            run.check()?;
             match scan.next().await {
                 Ok(Some(batch)) => {
                     filler.take(&batch, item).await?;
@@ -73,7 +107,7 @@ impl<C: ReadContext> Reader<C> {
                 Ok(None) => break,
                 Err(error) => {
                     if !self.go_on(&mut scan, error, &mut patience).await? {
-                        self.gone.store(true, Ordering::Relaxed);
+                        self.is_gone.store(true, Ordering::Relaxed);
                         break;
                     }
                 }
@@ -95,7 +129,7 @@ impl<C: ReadContext> Reader<C> {
             if !error.is_passing() && !is_lost && !matches!(error.kind(), ErrorKind::Command(_)) {
                 return Err(error.into());
             }
-            let namespace = match whereabouts(self.context.source(), &self.metadata).await? {
+            let namespace = match whereabouts(&self.run.source, &self.metadata).await? {
                 Whereabouts::Gone => return Ok(false),
                 Whereabouts::Here => self.data.clone(),
                 Whereabouts::Renamed(to) => to,
@@ -104,10 +138,10 @@ impl<C: ReadContext> Reader<C> {
                 return Err(error.into());
             }
             let text = format!("{namespace}: another cursor goes on where one was lost: {error}");
-            self.context.monitor().detail(text);
+            self.run.monitor.detail(text);
             let lost = error.to_string();
             patience.wait(error).await?;
-            self.context.check()?;
+            self.run.check()?;
             match scan.reopen(&namespace).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => return Err(cannot_go_on(&namespace, &lost)),

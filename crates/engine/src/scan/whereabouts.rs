@@ -1,9 +1,10 @@
 //! Where a collection is by now that was found when the dump began.
 
+use super::is_for_the_collection;
 use crate::Result;
 use bson::RawDocumentBuf;
-use mongoark_deployment::{self as deployment, Patience, Source};
-use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_deployment::{self as deployment, Collection, Patience, Source};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace, TopologyKind};
 
 /// Where the collection that was planned is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +29,45 @@ pub(crate) async fn whereabouts(source: &Source, metadata: &CollectionMetadata) 
     }
 }
 
-/// The indexes of a collection, under the name that it has by now; nothing where it is gone.
+/// A collection as one that commands find by its UUID, where they can.
+pub(super) fn by_uuid(
+    source: &Source,
+    metadata: &CollectionMetadata,
+    namespace: &Namespace,
+) -> Option<Collection> {
+    let takes_uuids = source.info().topology != TopologyKind::Sharded;
+    let uuid = metadata.uuid.filter(|_| takes_uuids)?;
+    Some(Collection { namespace: namespace.clone(), uuid: Some(uuid) })
+}
+
+/// The indexes of a collection, under the name that it has by now; nothing where it is gone. A view has none.
 pub(crate) async fn indexes_where_it_is(
+    source: &Source,
+    metadata: &CollectionMetadata,
+) -> Result<Option<Vec<RawDocumentBuf>>> {
+    let found = match (metadata.kind, by_uuid(source, metadata, &metadata.namespace)) {
+        (CollectionKind::View, _) => return Ok(Some(Vec::new())),
+        // The UUID is that of the buckets, whose indexes are others.
+        (CollectionKind::TimeSeries, _) | (_, None) => None,
+        (_, Some(collection)) => match deployment::catalog::indexes(source, &collection).await {
+            Err(error) if !is_for_the_collection(&error) => return Err(error.into()),
+            found => found.ok().flatten(),
+        },
+    };
+    match found {
+        Some(indexes) => Ok(Some(indexes)),
+        None => indexes_by_name(source, metadata).await,
+    }
+}
+
+async fn indexes_by_name(
     source: &Source,
     metadata: &CollectionMetadata,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
     let mut metadata = metadata.clone();
     loop {
-        let indexes = deployment::catalog::indexes(source, &metadata).await?;
+        let collection = Collection::named(&metadata.namespace);
+        let indexes = deployment::catalog::indexes(source, &collection).await?;
         // Another collection may have the name by now, and these be its indexes.
         match (whereabouts(source, &metadata).await?, indexes) {
             (Whereabouts::Here, Some(indexes)) => return Ok(Some(indexes)),

@@ -8,7 +8,7 @@ use mongodb::Client;
 use super::change::Change;
 use super::oplog::Times;
 use super::pen::Written;
-use super::state::State;
+use super::state::{Id, State};
 
 /// What a writer did in one step.
 #[derive(Debug)]
@@ -27,10 +27,20 @@ pub(super) struct Step {
 pub struct Model {
     /// By time; changes of the same time in the order in which they have to be made.
     changes: Vec<(Timestamp, Change)>,
+    /// Documents that one step changed more than once: nobody saw them between the first change and the last.
+    unsettled: Vec<Unsettled>,
     databases: Vec<String>,
     refused: BTreeMap<String, usize>,
     prepared: Timestamp,
     last: Timestamp,
+}
+
+#[derive(Debug)]
+struct Unsettled {
+    first: Timestamp,
+    last: Timestamp,
+    namespace: String,
+    id: Id,
 }
 
 impl Model {
@@ -44,15 +54,19 @@ impl Model {
         let after = steps.iter().map(|step| step.after).min().unwrap_or(zero);
         let last = steps.iter().map(|step| step.until).max().unwrap_or(zero);
         let times = Times::read(client, after, last).await;
-        let mut changes = Vec::new();
+        let (mut changes, mut unsettled) = (Vec::new(), Vec::new());
         for step in &steps {
             for change in &step.changes {
-                changes.push((time_of(step, change, &times), change.clone()));
+                let (first, last) = times_of(step, change, &times);
+                changes.push((last, change.clone()));
+                if let (true, Change::Put(namespace, id, _)) = (first < last, change) {
+                    unsettled.push(Unsettled { first, last, namespace: namespace.clone(), id: id.clone() });
+                }
             }
         }
         // Stable, so that changes of one time stay in their order.
         changes.sort_by_key(|(time, _)| *time);
-        Self { changes, databases, refused, prepared, last }
+        Self { changes, unsettled, databases, refused, prepared, last }
     }
 
     /// The state after every change up to this time, those at the time itself among them.
@@ -60,6 +74,11 @@ impl Model {
         let mut state = State::default();
         for (_, change) in self.changes.iter().take_while(|(at, _)| *at <= time) {
             change.apply(&mut state);
+        }
+        for unsettled in self.unsettled.iter().filter(|it| it.first <= time && time < it.last) {
+            if let Some(namespace) = state.namespaces.get_mut(&unsettled.namespace) {
+                namespace.unsettle(unsettled.id.clone());
+            }
         }
         state
     }
@@ -98,10 +117,10 @@ impl Model {
     }
 }
 
-fn time_of(step: &Step, change: &Change, times: &Times) -> Timestamp {
+fn times_of(step: &Step, change: &Change, times: &Times) -> (Timestamp, Timestamp) {
     let signs = change.signs();
-    let found = times.last_within(&signs, step.after, step.until);
-    let time = found.unwrap_or_else(|| {
+    let found = times.within(&signs, step.after, step.until);
+    let (first, time) = found.unwrap_or_else(|| {
         panic!("the oplog shows nothing of {signs:?} after {} and up to {}", step.after, step.until)
     });
     assert!(
@@ -109,5 +128,5 @@ fn time_of(step: &Step, change: &Change, times: &Times) -> Timestamp {
         "{signs:?} is at {time} in the oplog, the server said {}",
         step.until
     );
-    time
+    (first, time)
 }

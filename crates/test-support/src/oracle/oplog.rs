@@ -36,17 +36,20 @@ impl Times {
         times
     }
 
-    /// The time of the last of these signs within `(after, until]`; of the first sign that is there at all.
-    pub(super) fn last_within(
+    /// The times of the first and the last of these signs within `(after, until]`; of the first sign that is there at
+    /// all.
+    pub(super) fn within(
         &self,
         signs: &[Sign],
         after: Timestamp,
         until: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Option<(Timestamp, Timestamp)> {
         signs.iter().find_map(|sign| {
             let times = self.times.get(sign)?;
+            let begin = times.partition_point(|time| *time <= after);
             let end = times.partition_point(|time| *time <= until);
-            times[..end].last().copied().filter(|time| *time > after)
+            let times = times.get(begin..end)?;
+            Some((*times.first()?, *times.last()?))
         })
     }
 
@@ -163,14 +166,15 @@ mod tests {
             part(1, 7, rawdoc! { "applyOps": [insert(1)], "partialTxn": true }),
             part(2, 8, rawdoc! { "applyOps": [insert(2)] }),
             part(3, 7, rawdoc! { "applyOps": [insert(3)], "count": 2_i64 }),
+            part(4, 9, rawdoc! { "applyOps": [insert(2)] }),
         ] {
             times.entry(entry.as_bytes()).unwrap();
         }
         let time_of = |id: i32| {
             let put = Sign::Put("d.c".to_owned(), id_of(rawdoc! { "_id": id }.as_bytes()));
             let (after, until) = (Timestamp { time: 0, increment: 0 }, Timestamp { time: 9, increment: 0 });
-            times.last_within(&[put], after, until).map(|time| time.time)
+            times.within(&[put], after, until).map(|(first, last)| (first.time, last.time))
         };
-        assert_eq!([1, 2, 3, 4].map(time_of), [Some(3), Some(2), Some(3), None]);
+        assert_eq!([1, 2, 3, 4].map(time_of), [Some((3, 3)), Some((2, 4)), Some((3, 3)), None]);
     }
 }

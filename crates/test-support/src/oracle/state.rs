@@ -1,6 +1,6 @@
 //! What databases hold: namespaces with their options, indexes and documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mongoark_bson_bytes::get;
@@ -37,6 +37,8 @@ pub struct Namespace {
     pub indexes: BTreeMap<String, Fields>,
     documents: BTreeMap<Id, Document>,
     next_place: u64,
+    /// Documents of which nobody knows the contents.
+    unsettled: BTreeSet<Id>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,8 +51,8 @@ struct Document {
 impl Namespace {
     /// One without documents and indexes.
     pub fn new(kind: &str, uuid: Option<Vec<u8>>, options: Fields) -> Self {
-        let (indexes, documents) = (BTreeMap::new(), BTreeMap::new());
-        Self { kind: kind.to_owned(), uuid, options, indexes, documents, next_place: 0 }
+        let (indexes, documents, unsettled) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { kind: kind.to_owned(), uuid, options, indexes, documents, next_place: 0, unsettled }
     }
 
     /// Inserts a document behind the others, or replaces the one of the same `_id` where it stands. A full capped
@@ -69,6 +71,16 @@ impl Namespace {
     /// Removes a document, if it is there.
     pub fn remove(&mut self, id: &Id) {
         self.documents.remove(id);
+    }
+
+    /// Notes that a document was about to be changed once more: it may be there, or not, with any contents.
+    pub(super) fn unsettle(&mut self, id: Id) {
+        self.unsettled.insert(id);
+    }
+
+    /// Whether it is known what a document was.
+    pub(super) fn is_settled(&self, id: &Id) -> bool {
+        !self.unsettled.contains(id)
     }
 
     /// The bytes of a document.
