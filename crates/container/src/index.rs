@@ -74,7 +74,7 @@ impl IndexEntry {
 }
 
 /// A page that is being filled.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Page {
     entries: u32,
     bytes: Vec<u8>,

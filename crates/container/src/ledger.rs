@@ -25,6 +25,7 @@ struct Sum {
 }
 
 /// The account.
+#[derive(Clone)]
 pub(crate) struct Ledger {
     archive_id: ArchiveId,
     next_seq: u64,
@@ -78,6 +79,16 @@ impl Ledger {
 
     pub(crate) fn last_epoch_offset(&self) -> u64 {
         self.epochs.last().map_or(0, |epoch| epoch.offset)
+    }
+
+    /// Every stream that had a chunk or an end, with its account as long as it is open.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (u32, Option<&StreamAccount>)> {
+        self.streams.iter().map(|(stream, account)| (*stream, account.as_ref()))
+    }
+
+    /// Documents that count, and their raw bytes.
+    pub(crate) fn data(&self) -> (u64, u64) {
+        (self.data.documents, self.data.bytes)
     }
 
     /// The page that must come next, if one must.

@@ -10,6 +10,8 @@ pub const RAW_BYTES_MAX: u32 = 48 << 20;
 pub(crate) const ZSTD_WINDOW_BYTES_MAX: u64 = 16 << 20;
 /// Entries of an INDEX page.
 pub(crate) const PAGE_ENTRIES_MAX: u32 = 65_536;
+/// EPOCH records of an archive.
+pub(crate) const EPOCHS_MAX: u16 = u16::MAX;
 /// Highest record number.
 pub(crate) const SEQ_MAX: u64 = (1 << 48) - 1;
 /// Highest total of Argon2id memory over all slots that an operator may allow, KiB.

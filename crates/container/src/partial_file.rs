@@ -1,7 +1,7 @@
 //! A file that gets its name only when it is whole: `name.partial`, then fsync, rename, fsync of the directory.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -47,6 +47,41 @@ impl PartialFile {
         file.set_len(0).map_err(Error::file("empty", &partial))?;
         make_private(&file).map_err(Error::file("set the mode of", &partial))?;
         Ok(Self { file, partial, path: path.to_path_buf(), existing, fs })
+    }
+
+    /// Opens `path` + `.partial` as it is, to go on with it; nothing where there is none.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub fn reopen(path: &Path, existing: Existing) -> Result<Option<Self>, Error> {
+        refuse_existing(path, existing)?;
+        let partial = partial_path(path);
+        let file = match options().open(&partial) {
+            Ok(file) => file,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::File { op: "open", path: partial, source }),
+        };
+        lock(&file, &partial)?;
+        if !still_there(&file, &partial) {
+            return Err(Error::Busy { path: partial });
+        }
+        Ok(Some(Self { file, partial, path: path.to_path_buf(), existing, fs: Box::new(Disk) }))
+    }
+
+    /// Another handle on the same file, to read what is there or to sync it beside the writing. The two share one
+    /// place in it.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn handle(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(Error::file("open", &self.partial))
+    }
+
+    /// Cuts the file off at this offset, and goes on writing there.
+    pub(crate) fn cut(&mut self, offset: u64) -> Result<(), Error> {
+        self.file.set_len(offset).map_err(Error::file("cut off", &self.partial))?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(Error::file("seek in", &self.partial))?;
+        Ok(())
     }
 
     /// The final name.
@@ -119,14 +154,18 @@ fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Error> {
 
 /// Opens without emptying: that must wait for the lock.
 fn open_partial(partial: &Path) -> Result<File, Error> {
+    options().create(true).truncate(false).open(partial).map_err(Error::file("create", partial))
+}
+
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
     }
-    options.open(partial).map_err(Error::file("create", partial))
+    options
 }
 
 #[cfg(unix)]

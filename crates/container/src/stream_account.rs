@@ -8,13 +8,15 @@ use crate::ledger::Breach;
 use crate::record::{Retract, StreamTotals};
 
 /// A chunk that still counts: 16 bytes of memory for each until its stream ends, so that it can be retracted.
-struct Counted {
-    seq: u64,
-    documents: u32,
-    raw_len: u32,
+#[derive(Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) seq: u64,
+    pub(crate) documents: u32,
+    pub(crate) raw_len: u32,
 }
 
 /// The account of one open stream.
+#[derive(Clone)]
 pub(crate) struct StreamAccount {
     kind: RecordKind,
     next_stream_seq: Option<u32>,
@@ -38,6 +40,16 @@ impl StreamAccount {
 
     pub(crate) fn kind(&self) -> RecordKind {
         self.kind
+    }
+
+    /// The place of its next chunk; none where there is no more room.
+    pub(crate) fn next_stream_seq(&self) -> Option<u32> {
+        self.next_stream_seq
+    }
+
+    /// The chunks that still count.
+    pub(crate) fn chunks(&self) -> &[Counted] {
+        &self.chunks
     }
 
     pub(crate) fn documents(&self) -> u64 {

@@ -7,6 +7,7 @@ use crate::cipher::{EPOCH_SALT_LEN, EpochKey};
 use crate::frame::{RECORD_HEADER_LEN, RecordHeader, RecordKind, check_record_crc};
 use crate::header::{HEADER_LEN, Header};
 use crate::keys::Keys;
+use crate::ledger::Ledger;
 use crate::opener::{OpenScratch, Opener, StoredRecord};
 use crate::read::{expect_end, read_exact_at_most};
 use crate::tail::{Tail, check_tail};
@@ -125,6 +126,11 @@ impl<R: Read> StreamReader<R> {
         self.recycle(buffer);
         self.verifier.accept(&record)?;
         Ok(Some(record))
+    }
+
+    /// The account of the records that [`next_record`](Self::next_record) has handed out.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.verifier.ledger()
     }
 
     /// Gives a buffer for the raw bytes of the next chunk of [`next_record`](Self::next_record).

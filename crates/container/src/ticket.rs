@@ -43,6 +43,11 @@ impl Sequencer {
         Self { archive_id, next, indexed: 0 }
     }
 
+    /// Goes on with the records of another sequencer, of which so many are not in an INDEX page yet.
+    pub(crate) fn going_on(archive_id: ArchiveId, next: u64, indexed: u32) -> Self {
+        Self { archive_id, next, indexed }
+    }
+
     /// The number of the next chunk.
     ///
     /// # Errors

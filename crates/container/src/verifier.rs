@@ -51,6 +51,11 @@ impl Verifier {
         }
     }
 
+    /// The account so far.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Whether END was accepted: only then was the archive whole.
     pub fn is_complete(&self) -> bool {
         self.ended

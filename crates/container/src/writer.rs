@@ -7,7 +7,9 @@ use crate::cipher::{EPOCH_BODY_LEN, EPOCH_SALT_LEN, EpochKey};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::frame::{self, RECORD_HEADER_LEN, RecordHeader, RecordKind, record_crc};
 use crate::header::{Header, WriteSecrets};
+use crate::keys::Keys;
 use crate::ledger::{Breach, Ledger};
+use crate::limits::EPOCHS_MAX;
 use crate::record::{RecordMeta, Retract};
 use crate::sealer::{SealedChunk, Sealer};
 use crate::trailer::Trailer;
@@ -89,6 +91,32 @@ pub(crate) fn create_with<W: Write>(
 }
 
 impl<W: Write> Writer<W> {
+    /// Opens a new epoch behind the records of an account that another writer kept.
+    pub(crate) fn going_on(
+        sink: W,
+        header: &Header,
+        keys: &Keys,
+        ledger: Ledger,
+        entropy: &mut impl Entropy,
+    ) -> Result<Self, Error> {
+        let epochs = ledger.epoch().map_or(0, |last| u64::from(last) + 1);
+        Error::limit("the number of epochs", epochs + 1, EPOCHS_MAX.into())?;
+        let salt = if keys.file_key.is_some() { entropy.array()? } else { [0; EPOCH_SALT_LEN] };
+        // Within the limit, which is that of a u16.
+        let key = Arc::new(EpochKey::derive(keys, u16::try_from(epochs).unwrap_or(EPOCHS_MAX), &salt)?);
+        let header = header.as_bytes().to_vec();
+        let mut writer = Self { sink, header, key, ledger, scratch: Vec::new(), failed: false };
+        writer.put_epoch(&salt)?;
+        writer.put_full_page()?;
+        Ok(writer)
+    }
+
+    /// What gives out numbers and seals chunks for this writer, which has given out none itself.
+    pub(crate) fn companions(&self, codec: Codec) -> (Sequencer, Sealer) {
+        let (next, indexed) = (self.ledger.next_seq(), self.ledger.page().entries());
+        (Sequencer::going_on(self.archive_id(), next, indexed), Sealer::new(Arc::clone(&self.key), codec))
+    }
+
     /// The archive's id.
     pub fn archive_id(&self) -> ArchiveId {
         self.key.archive_id()
