@@ -289,6 +289,39 @@ async fn a_name_may_be_another_collections_by_the_time_it_is_listed() {
     assert_eq!((desk.ids("d", "a").await, desk.ids("d", "b").await), (vec![70], vec![50, 51]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_being_built_is_there_once_the_oplog_says_so() {
+    let desk = Desk::new().await;
+    desk.insert("a", 0..10).await;
+    let (admin, database) = (desk.client.database("admin"), desk.client.database("d"));
+    let hang = |mode: &str| doc! { "configureFailPoint": "hangAfterStartingIndexBuild", "mode": mode };
+    admin.run_command(hang("alwaysOn")).await.unwrap();
+    let index = doc! { "createIndexes": "a", "indexes": [{ "key": { "pad": 1 }, "name": "pad" }] };
+    let building = tokio::spawn(async move { database.run_command(index).await });
+    let names = async |client: &Client| {
+        client.database("d").collection::<Document>("a").list_index_names().await.unwrap()
+    };
+    while names(&desk.client).await.len() < 2 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    desk.dump(&[]).expect(0);
+    let tools = Tools::link();
+    let out = desk.path("dump");
+    support::run(tools.mongodump().args(["--uri", &desk.source.uri(), "--oplog", "--out", arg(&out)]))
+        .expect(0);
+    desk.restore(&[]).expect(0);
+    assert_eq!(names(&desk.copy).await, ["_id_"]);
+    let restore = ["--uri", &desk.target.uri(), "--drop", "--oplogReplay"];
+    support::run(tools.mongorestore().args(restore).arg(&out)).expect(0);
+    assert_eq!(names(&desk.copy).await, ["_id_"]);
+    // Without the oplog nothing else would bring it.
+    desk.dump(&["--no-oplog"]).expect(0);
+    desk.restore(&["--existing", "drop"]).expect(0);
+    assert_eq!(names(&desk.copy).await, ["_id_", "pad"]);
+    admin.run_command(hang("off")).await.unwrap();
+    building.await.unwrap().unwrap();
+}
+
 /// Renames a collection to and fro without a pause until it is told to stop.
 async fn to_and_fro(client: Client, stop: Arc<AtomicBool>) {
     let admin = client.database("admin");

@@ -8,12 +8,13 @@ use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Secret, WriteOptions};
 use mongoark_engine::deployment::{ConnectionString, ReadMode, Source, SourceOptions};
-use mongoark_engine::dump::{self, DumpOptions, DumpReport};
+use mongoark_engine::dump::{self, DumpOptions, DumpReport, Resumable};
 use mongoark_engine::select::{Pattern, Selection};
 use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags that say where the deployment is.
 #[derive(Args, Clone, Debug)]
@@ -85,6 +86,12 @@ pub struct DumpArgs {
     /// Replace the file if it exists
     #[arg(long)]
     overwrite: bool,
+    /// Go on with a dump to this file that was broken off; one is begun where there is none
+    #[arg(long)]
+    resume: bool,
+    /// Write a checkpoint, from which --resume goes on, every so many seconds
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", value_parser = seconds)]
+    checkpoint_every: f64,
     /// The archive to write, or - for standard output
     file: PathBuf,
 }
@@ -103,6 +110,13 @@ pub fn read_mode(text: &str) -> Result<ReadMode, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.05..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("'{text}' is no number of seconds from 0.05 to 86400")),
+    }
+}
+
 /// Runs `mongoark dump`.
 pub async fn run(args: DumpArgs, context: &Context) -> Exit {
     if is_pipe(&args.file) && io::stdout().is_terminal() {
@@ -110,6 +124,9 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
     }
     if !is_pipe(&args.file) && !args.overwrite && args.file.exists() {
         return context.usage(&format!("{} exists; give --overwrite to replace it", args.file.display()));
+    }
+    if is_pipe(&args.file) && args.resume {
+        return context.usage("a dump to a pipe cannot be gone on with: --resume takes a file");
     }
     // Asked before the display begins, and before any time is spent.
     let secrets = match args.lock.secrets() {
@@ -127,7 +144,10 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
 
 async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result<DumpReport> {
     let filter = args.query.as_deref().map(query).transpose()?;
-    let source_options = SourceOptions { read_mode: args.read_preference, ..SourceOptions::default() };
+    let found = if args.resume { resumable(&args, &secrets, context).await? } else { None };
+    let member = found.as_ref().map(|found| found.member().to_owned());
+    let source_options =
+        SourceOptions { read_mode: args.read_preference, member, ..SourceOptions::default() };
     let source = Source::connect(&args.uri.connection_string(), &source_options).await?;
     let info = source.info();
     context.monitor.step(format!(
@@ -137,6 +157,7 @@ async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result
     for unknown in &source.unknowns {
         context.monitor.detail(unknown.clone());
     }
+    let is_file = !is_pipe(&args.file);
     let output = if is_pipe(&args.file) {
         Output::Stream(Box::new(BufWriter::new(io::stdout())))
     } else {
@@ -149,9 +170,27 @@ async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result
         output,
         jobs: args.jobs.map_or_else(dump::default_jobs, usize::from),
         no_oplog: args.no_oplog,
+        checkpoint_every: is_file.then(|| Duration::from_secs_f64(args.checkpoint_every)),
+        resume: found.map(Box::new),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     dump::dump(&source, options, &context.monitor, &context.stop).await
+}
+
+/// What there is of a dump to this file. Reading it may take as long as reading an archive does.
+async fn resumable(args: &DumpArgs, secrets: &[Secret], context: &Context) -> Result<Option<Resumable>> {
+    let (path, overwrite, secrets) = (args.file.clone(), args.overwrite, secrets.to_vec());
+    let found = tokio::task::spawn_blocking(move || Resumable::find(&path, overwrite, &secrets)).await;
+    let found = found.map_err(|_| Error::PipelineClosed("the reading of the archive"))??;
+    context.monitor.step(match &found {
+        Some(found) => {
+            let (kept, bytes) = found.kept();
+            let documents = text::plural(kept.documents, "document");
+            format!("going on behind {documents}, {} of the archive", text::bytes(bytes))
+        }
+        None => format!("there is no dump to {} to go on with: beginning anew", args.file.display()),
+    });
+    Ok(found)
 }
 
 fn query(text: &str) -> Result<bson::RawDocumentBuf> {
@@ -190,6 +229,7 @@ fn as_json(report: &DumpReport) -> Value {
         "namespaces": report.namespaces,
         "documents": report.totals.documents,
         "bytes": report.totals.bytes,
+        "keptDocuments": report.kept.documents,
         "consistency": report.consistency.as_str(),
         "oplog": report.oplog.map(|oplog| json!({
             "start": oplog.span.start.to_string(),

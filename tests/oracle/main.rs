@@ -12,6 +12,7 @@ mod desk;
 mod model;
 mod native;
 mod personality;
+mod resumed;
 mod seeds;
 mod slowed;
 #[path = "../support/mod.rs"]

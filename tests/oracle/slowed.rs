@@ -31,18 +31,30 @@ impl Slowed {
 
     /// Lets it run for a few milliseconds and holds it for more, again and again until it ends.
     pub async fn crawl(&mut self, random: &mut Random) -> ExitStatus {
+        match self.crawl_until(random, Instant::now() + PATIENCE).await {
+            Some(status) => status,
+            None => panic!("does not come to its end:\n{}", self.printed()),
+        }
+    }
+
+    /// The same for a while that is chosen anew each time, a few times `about` at most; nothing if it runs still.
+    pub async fn crawl_for(&mut self, random: &mut Random, about: Duration) -> Option<ExitStatus> {
+        let factor = 1 + u32::try_from(random.below(40)).unwrap();
+        self.crawl_until(random, Instant::now() + about * factor).await
+    }
+
+    async fn crawl_until(&mut self, random: &mut Random, deadline: Instant) -> Option<ExitStatus> {
         let held = Duration::from_millis(10 + random.below(50) as u64);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        while Instant::now() < deadline {
             self.signal(libc::SIGSTOP);
             tokio::time::sleep(held).await;
             self.signal(libc::SIGCONT);
             tokio::time::sleep(Duration::from_millis(12)).await;
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
+                return Some(status);
             }
-            assert!(Instant::now() < deadline, "does not come to its end:\n{}", self.printed());
         }
+        None
     }
 
     /// Fails unless it ended well.

@@ -40,9 +40,28 @@ pub async fn uuid_of(source: &Source, namespace: &Namespace) -> Result<Option<[u
     Ok(found.first().and_then(|entry| uuid(entry)))
 }
 
-/// The raw indexes of a collection; a collection that is gone by now answers with nothing.
-pub async fn indexes(source: &Source, collection: &Collection) -> Result<Option<Vec<RawDocumentBuf>>> {
-    list_indexes(&source.client, From::Pinned, collection).await
+/// The raw indexes of a collection; a collection that is gone by now answers with nothing. Those that are being built are
+/// among them only if `unfinished` ones are wanted.
+pub async fn indexes(
+    source: &Source,
+    collection: &Collection,
+    unfinished: bool,
+) -> Result<Option<Vec<RawDocumentBuf>>> {
+    let command = rawdoc! { "listIndexes": collection.address(), "cursor": {}, "includeBuildUUIDs": true };
+    let listed = match all_indexes(&source.client, From::Pinned, collection, command).await {
+        // Not every server knows that option.
+        Err(error) if matches!(error.code(), Some(9 | 40415)) => {
+            return list_indexes(&source.client, From::Pinned, collection).await;
+        }
+        listed => listed?,
+    };
+    let finished = |index: RawDocumentBuf| match index.get_document("spec") {
+        Ok(spec) if index.get("buildUUID").is_ok_and(|build| build.is_some()) => {
+            unfinished.then(|| spec.to_owned())
+        }
+        _ => Some(index),
+    };
+    Ok(listed.map(|listed| listed.into_iter().filter_map(finished).collect()))
 }
 
 pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
@@ -79,9 +98,18 @@ pub(crate) async fn list_indexes(
     from: From,
     collection: &Collection,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
+    let command = rawdoc! { "listIndexes": collection.address(), "cursor": {} };
+    all_indexes(client, from, collection, command).await
+}
+
+async fn all_indexes(
+    client: &Client,
+    from: From,
+    collection: &Collection,
+    command: RawDocumentBuf,
+) -> Result<Option<Vec<RawDocumentBuf>>> {
     let namespace = &collection.namespace;
     let action = format!("list the indexes of {namespace}");
-    let command = rawdoc! { "listIndexes": collection.address(), "cursor": {} };
     match command::all(&client.database(&namespace.db), from, command, &action).await {
         Ok(indexes) => Ok(Some(indexes)),
         Err(error) if error.is_code(26) => Ok(None),

@@ -49,7 +49,7 @@ pub use insert::{InsertOutcome, Inserter, Rejected};
 pub use member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
 pub use password::Password;
 pub use patience::Patience;
-pub use scan::{Batch, Scan};
+pub use scan::{Batch, Place, Scan};
 pub use source::{Source, SourceOptions};
 pub use split::open as open_parts;
 pub use stats::CollectionStats;

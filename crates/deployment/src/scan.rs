@@ -68,6 +68,16 @@ pub struct Scan {
     done: bool,
 }
 
+/// How far a scan has come: where another one goes on, on the same member. Record ids, and so places, differ between
+/// members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The server's token behind the last document; none before the first.
+    pub after: Option<RawDocumentBuf>,
+    /// Where a part of a collection ends: its last record id, and the highest one there was when it was begun.
+    pub end: Option<(i64, i64)>,
+}
+
 /// Documents of one reply, in the server's order.
 pub struct Batch {
     raw: RawBatch,
@@ -130,6 +140,33 @@ impl Scan {
         let cursor = open_cursor(source, collection, &find, batch_documents).await?;
         let (source, collection) = (source.clone(), collection.clone());
         Ok(Self { source, collection, find, batch_documents, cursor, bound, begun: false, done: false })
+    }
+
+    /// Reads on from a place of another scan of the same collection.
+    ///
+    /// # Errors
+    /// Also where the document of that place is gone by now (211, `KeyNotFound`).
+    pub async fn from_place(
+        source: &Source,
+        collection: &Collection,
+        place: &Place,
+        batch_documents: u32,
+    ) -> Result<Self> {
+        let find = Find {
+            resumable: true,
+            resume_after: place.after.clone(),
+            first_batch: batch_documents,
+            ..Find::default()
+        };
+        let bound = place.end.map(|(end, newest)| Bound { end, newest });
+        Self::start(source, collection, find, batch_documents, bound).await
+    }
+
+    /// How far it has come; nothing where the server names no places.
+    pub fn place(&self) -> Option<Place> {
+        let is_known = self.find.resumable && (!self.begun || self.find.resume_after.is_some());
+        let end = self.bound.map(|bound| (bound.end, bound.newest));
+        (is_known && !self.find.raw_data).then(|| Place { after: self.find.resume_after.clone(), end })
     }
 
     /// Opens another cursor in place of one that was lost, behind the last document that was handed on, under the

@@ -26,12 +26,14 @@ pub struct SourceOptions {
     pub read_mode: Option<ReadMode>,
     /// The mode where nothing says one.
     pub otherwise: ReadMode,
+    /// The one member to read, by its address, whatever the preference.
+    pub member: Option<String>,
 }
 
 impl Default for SourceOptions {
     /// secondaryPreferred, unless the connection string says something else.
     fn default() -> Self {
-        Self { read_preference: None, read_mode: None, otherwise: ReadMode::SecondaryPreferred }
+        Self { read_preference: None, read_mode: None, otherwise: ReadMode::SecondaryPreferred, member: None }
     }
 }
 
@@ -61,6 +63,9 @@ impl Source {
         let topology = topology(&hello);
         let mut unknowns = Vec::new();
         let (client, member) = match &topology {
+            TopologyKind::ReplicaSet(set) if options.member.is_some() => {
+                pin_to(options.member.as_deref().unwrap_or_default(), set, &hello, connection).await?
+            }
             TopologyKind::ReplicaSet(_) if !connection.is_direct() => {
                 let preference = preference(connection, options);
                 pin(&seed, &hello, connection, &preference, &mut unknowns).await?
@@ -103,6 +108,28 @@ fn preference(connection: &Connection, options: &SourceOptions) -> ReadPreferenc
     let mut preference = stated.unwrap_or_else(|| ReadPreference::new(options.otherwise));
     preference.mode = options.read_mode.unwrap_or(preference.mode);
     preference
+}
+
+/// Connects to one member, which has to be of the set, and readable.
+async fn pin_to(
+    address: &str,
+    set: &str,
+    seed: &Document,
+    connection: &Connection,
+) -> Result<(Client, MemberChoice)> {
+    let action = "connect to the member that was read before";
+    if !addresses(seed).iter().any(|member| member == address) {
+        return Err(Error::new(ErrorKind::Unreachable, action, format!("{address} is not in this set")));
+    }
+    let hello = ask(address, connection).await.map_err(|error| error.doing(action.to_owned()))?;
+    let is = |key: &str| hello.get_bool(key).unwrap_or(false);
+    let is_readable = is("isWritablePrimary") || is("ismaster") || is("secondary");
+    if hello.get_str("setName").ok() != Some(set) || !is_readable {
+        let message = format!("{address} is no member of {set} that can be read now");
+        return Err(Error::new(ErrorKind::Unreachable, action, message));
+    }
+    let client = connection.direct_client(address, None)?;
+    Ok((client, MemberChoice { address: address.to_owned(), reason: "it was read before".to_owned() }))
 }
 
 /// Asks every member how it is, chooses one, and connects to it alone.

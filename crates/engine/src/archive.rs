@@ -1,19 +1,28 @@
 //! The way into an archive: chunks are given their place, sealed on the pool, and appended in that
 //! order by one thread, which alone touches the sink.
 
+mod place;
+mod syncer;
+
+pub(crate) use place::PartPlace;
+
 use crate::pool::{Budget, Buffers, Pool, Share};
 use crate::{Error, Result};
 use mongoark_container::{
-    ArchiveId, Chunk, ChunkKind, Codec, Existing, PartialFile, SealScratch, SealedChunk, Sealer, Sequencer,
-    Ticket, WriteOptions, Writer,
+    ArchiveId, Chunk, ChunkKind, Codec, Existing, Header, Interrupted, Limits, PartialFile, SealScratch,
+    SealedChunk, Sealer, Secret, Sequencer, Ticket, WriteOptions, Writer,
 };
+use mongoark_deployment::Place;
 use mongoark_monitor::Monitor;
-use std::collections::HashMap;
+use place::StreamPlace;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use syncer::Syncer;
 use tokio::sync::oneshot;
 
 /// Bytes of documents in a chunk, beyond which the next document begins another. A document that is
@@ -87,6 +96,7 @@ enum Slot {
     Catalog { ticket: Ticket, stream: u32, body: Vec<u8> },
     StreamEnd { ticket: Ticket, stream: u32 },
     Retract { ticket: Ticket, stream: u32, first_seq: u64, last_seq: u64 },
+    Checkpoint { ticket: Ticket, body: Vec<u8> },
 }
 
 struct Dispatch {
@@ -94,12 +104,6 @@ struct Dispatch {
     streams: HashMap<u32, StreamPlace>,
     slots: async_channel::Sender<Slot>,
     pool: Pool<SealJob, Sealed>,
-}
-
-#[derive(Default)]
-struct StreamPlace {
-    next: u32,
-    seqs: Option<(u64, u64)>,
 }
 
 /// The entrance: any task may send chunks; clones share it.
@@ -110,6 +114,8 @@ pub(crate) struct ArchiveInput {
     buffers: Buffers,
     /// Bytes of the archive so far.
     written: Arc<AtomicU64>,
+    /// How often cursors were asked for their places.
+    asked: Arc<AtomicU64>,
     /// The file until it has its name.
     partial: Option<PathBuf>,
 }
@@ -155,21 +161,19 @@ impl ArchiveInput {
         Ok(OpenChunk::new(self.buffers.take(), CHUNK_BYTES, share))
     }
 
-    /// Gives a chunk of documents its place in the archive and hands it to the pool.
-    pub(crate) fn send(&self, stream: u32, chunk: OpenChunk) -> Result<()> {
-        self.send_as(ChunkKind::Data, stream, chunk)
+    /// Gives a chunk of a stream that one reader fills its place in the archive and hands it to the pool. A stream holds
+    /// documents or oplog entries.
+    pub(crate) fn send_as(&self, kind: ChunkKind, stream: u32, chunk: OpenChunk) -> Result<()> {
+        self.send_part(kind, stream, 0, chunk)
     }
 
-    /// The same for documents or oplog entries; a stream holds one of the two.
-    pub(crate) fn send_as(&self, kind: ChunkKind, stream: u32, chunk: OpenChunk) -> Result<()> {
+    fn send_part(&self, kind: ChunkKind, stream: u32, part: usize, chunk: OpenChunk) -> Result<()> {
         let OpenChunk { bytes, documents, share, .. } = chunk;
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = dispatch.sequencer.chunk()?;
         let place = dispatch.streams.entry(stream).or_default();
         let stream_seq = place.next;
-        place.next += 1;
-        let seq = ticket.seq();
-        place.seqs = Some((place.seqs.map_or(seq, |(first, _)| first), seq));
+        place.sent(part, ticket.seq());
         let chunk = Chunk { kind, stream, stream_seq, documents, bytes };
         let sealed = dispatch.pool.submit(SealJob { ticket, chunk, share })?;
         dispatch.enqueue(Slot::Chunk(sealed))
@@ -192,19 +196,53 @@ impl ArchiveInput {
 
     /// Appends a stream's end, behind all its chunks.
     pub(crate) fn stream_end(&self, stream: u32) -> Result<()> {
-        self.control(|ticket| Slot::StreamEnd { ticket, stream })
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        dispatch.streams.remove(&stream);
+        let ticket = dispatch.sequencer.control()?;
+        dispatch.enqueue(Slot::StreamEnd { ticket, stream })
     }
 
     /// Takes back all that was sent of a stream so far.
     pub(crate) fn retract(&self, stream: u32) -> Result<()> {
         let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((first_seq, last_seq)) =
-            dispatch.streams.get_mut(&stream).and_then(|place| place.seqs.take())
+        let Some((first_seq, last_seq)) = dispatch.streams.get_mut(&stream).and_then(StreamPlace::take_back)
         else {
             return Ok(());
         };
         let ticket = dispatch.sequencer.control()?;
         dispatch.enqueue(Slot::Retract { ticket, stream, first_seq, last_seq })
+    }
+
+    /// Takes back single chunks of a stream.
+    pub(crate) fn retract_chunks(&self, stream: u32, seqs: &[u64]) -> Result<()> {
+        for &seq in seqs {
+            self.control(|ticket| Slot::Retract { ticket, stream, first_seq: seq, last_seq: seq })?;
+        }
+        Ok(())
+    }
+
+    /// From now on a stream is read by so many cursors, from these places.
+    pub(crate) fn begin_parts(&self, stream: u32, parts: Vec<PartPlace>) {
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        dispatch.streams.entry(stream).or_default().begin(parts);
+    }
+
+    /// Asks every cursor to send what it has, and to tell its place.
+    pub(crate) fn ask_for_places(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Appends a checkpoint: `encode` gets the parts of all streams that can be gone on with.
+    pub(crate) fn checkpoint(
+        &self,
+        encode: impl FnOnce(&BTreeMap<u32, Vec<PartPlace>>) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            dispatch.streams.iter().filter_map(|(stream, place)| Some((*stream, place.parts()?.to_vec())));
+        let body = encode(&known.collect())?;
+        let ticket = dispatch.sequencer.control()?;
+        dispatch.enqueue(Slot::Checkpoint { ticket, body })
     }
 
     fn control(&self, slot: impl FnOnce(Ticket) -> Slot) -> Result<()> {
@@ -221,8 +259,22 @@ impl crate::scan::ChunkSink for ArchiveInput {
         Self::open_chunk(self).await
     }
 
-    fn send(&self, stream: u32, chunk: OpenChunk) -> Result<()> {
-        Self::send(self, stream, chunk)
+    fn send(&self, stream: u32, part: usize, chunk: OpenChunk) -> Result<()> {
+        self.send_part(ChunkKind::Data, stream, part, chunk)
+    }
+
+    fn wants_place(&self, stream: u32, part: usize) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        dispatch.streams.get(&stream).is_some_and(|place| place.is_asked(part, asked))
+    }
+
+    fn tell_place(&self, stream: u32, part: usize, place: Option<Place>, is_done: bool) {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let mut dispatch = self.dispatch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = dispatch.streams.get_mut(&stream) {
+            stream.tell(part, place, is_done, asked);
+        }
     }
 }
 
@@ -245,23 +297,69 @@ pub(crate) fn begin(
     budget: Budget,
     monitor: &Monitor,
 ) -> Result<(ArchiveInput, ArchiveTask)> {
-    let (sink, partial) = match output {
+    let (sink, file) = match output {
         Output::File { path, overwrite } => {
             let file = PartialFile::create(&path, existing(overwrite))?;
-            let partial = file.partial_path().to_owned();
-            (Sink::File(file, path), Some(partial))
+            let twin = (file.handle()?, file.partial_path().to_owned());
+            (Sink::File(file, path), Some(twin))
         }
         Output::Stream(stream) => (Sink::Stream(stream), None),
     };
-    let (sequencer, sealer, writer) = mongoark_container::create(sink, options)?;
+    let parts = mongoark_container::create(sink, options)?;
+    Ok(start(parts, HashMap::new(), file, threads, budget, monitor))
+}
+
+/// The file that `path` will be once it is whole, up to its last checkpoint; nothing where there is nothing to go on with.
+pub(crate) fn interrupted(
+    path: &Path,
+    overwrite: bool,
+    unlock: impl FnOnce(&Header) -> Result<Vec<Secret>>,
+) -> Result<Option<Interrupted>> {
+    Interrupted::open(path, existing(overwrite), unlock, &Limits::default())
+}
+
+/// Goes on with an archive behind its last checkpoint.
+pub(crate) fn go_on(
+    interrupted: Interrupted,
+    path: PathBuf,
+    codec: Codec,
+    threads: usize,
+    budget: Budget,
+    monitor: &Monitor,
+) -> Result<(ArchiveInput, ArchiveTask)> {
+    let streams = interrupted.open_streams().into_iter().map(|kept| {
+        let seqs: Vec<u64> = kept.chunks.iter().map(|chunk| chunk.seq).collect();
+        (kept.stream, StreamPlace::going_on(kept.next_stream_seq, &seqs))
+    });
+    let streams = streams.collect();
+    let mut twin = None;
+    let parts = interrupted.go_on(codec, |file| {
+        twin = Some((file.handle(), file.partial_path().to_owned()));
+        Sink::File(file, path)
+    })?;
+    let file = twin.map(|(handle, partial)| handle.map(|handle| (handle, partial))).transpose()?;
+    Ok(start(parts, streams, file, threads, budget, monitor))
+}
+
+/// Starts the pool and the writer. `file` is another handle on what is written, and its name.
+fn start(
+    (sequencer, sealer, writer): (Sequencer, Sealer, Writer<Sink>),
+    streams: HashMap<u32, StreamPlace>,
+    file: Option<(File, PathBuf)>,
+    threads: usize,
+    budget: Budget,
+    monitor: &Monitor,
+) -> (ArchiveInput, ArchiveTask) {
+    let (handle, partial) = file.unzip();
+    let syncer = Syncer::new(handle, partial.clone().unwrap_or_default());
     let buffers = Buffers::default();
     let pool = sealing_pool(threads, &sealer, &buffers);
     let (slots, queue) = async_channel::unbounded();
     let monitor = monitor.clone();
-    let written = Arc::new(AtomicU64::new(0));
+    let written = Arc::new(AtomicU64::new(writer.position()));
     let position = Arc::clone(&written);
     let writer = thread::spawn(move || {
-        let appended = append_all(writer, &queue, &monitor, &position);
+        let appended = append_all(writer, syncer, &queue, &monitor, &position);
         if appended.is_err() {
             // What still waits holds shares of the budget that readers wait for.
             queue.close();
@@ -269,9 +367,9 @@ pub(crate) fn begin(
         }
         appended
     });
-    let dispatch = Dispatch { sequencer, streams: HashMap::new(), slots, pool };
-    let dispatch = Arc::new(Mutex::new(dispatch));
-    Ok((ArchiveInput { dispatch, budget, buffers, written, partial }, ArchiveTask { writer }))
+    let dispatch = Arc::new(Mutex::new(Dispatch { sequencer, streams, slots, pool }));
+    let asked = Arc::new(AtomicU64::new(0));
+    (ArchiveInput { dispatch, budget, buffers, written, asked, partial }, ArchiveTask { writer })
 }
 
 fn existing(overwrite: bool) -> Existing {
@@ -293,11 +391,12 @@ fn sealing_pool(threads: usize, sealer: &Sealer, buffers: &Buffers) -> Pool<Seal
 /// The writer's thread: slots in order until the entrance closes.
 fn append_all(
     mut writer: Writer<Sink>,
+    mut syncer: Syncer,
     queue: &async_channel::Receiver<Slot>,
     monitor: &Monitor,
     position: &AtomicU64,
 ) -> Result<Writer<Sink>> {
-    let mut reported = 0;
+    let mut reported = position.load(Ordering::Relaxed);
     while let Ok(slot) = queue.recv_blocking() {
         match slot {
             Slot::Chunk(sealed) => {
@@ -310,11 +409,16 @@ fn append_all(
             Slot::Retract { ticket, stream, first_seq, last_seq } => {
                 writer.append_retract(ticket, stream, first_seq, last_seq)?;
             }
+            Slot::Checkpoint { ticket, body } => {
+                writer.append_checkpoint(ticket, &body)?;
+                syncer.begin()?;
+            }
         }
         monitor.add_archive_bytes(writer.position() - reported);
         reported = writer.position();
         position.store(reported, Ordering::Relaxed);
     }
+    syncer.settle()?;
     Ok(writer)
 }
 

@@ -55,8 +55,11 @@ async fn run(job: &Job, log: &Log) -> Result<bool, RunError> {
     let preference = read_preference(&job.settled.typed.dump.read_preference)?;
     let options = job.options()?;
     let connection = connection::open(&job.settled, &MONGODUMP).await.map_err(RunError::Session)?;
-    let source_options =
-        SourceOptions { read_preference: preference, read_mode: None, otherwise: ReadMode::Primary };
+    let source_options = SourceOptions {
+        read_preference: preference,
+        otherwise: ReadMode::Primary,
+        ..SourceOptions::default()
+    };
     let source = Source::through(&connection, &source_options).await.map_err(RunError::Session)?;
     let file = &job.settled.typed.dump.writes_done_barrier;
     if !file.is_empty() && !options.oplog {

@@ -79,6 +79,8 @@ pub async fn measure(
         // The archive is thrown away: that it is of no single moment harms nobody.
         no_oplog: true,
         tool_version: settings.tool_version,
+        checkpoint_every: None,
+        resume: None,
     };
     let report = dump::dump(source, options, monitor, stop).await?;
     let info = source.info();

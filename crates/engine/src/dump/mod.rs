@@ -1,9 +1,13 @@
 //! A deployment into an archive: plan, catalog, documents with the oplog beside them, end.
 
+mod checkpoint;
 mod plan;
 mod read;
+mod resume;
 
-use crate::archive::{self, ArchiveInput, CHUNK_BYTES, Output, Written};
+pub use resume::Resumable;
+
+use crate::archive::{self, ArchiveInput, ArchiveTask, CHUNK_BYTES, Output, PartPlace, Written};
 use crate::catalog::{
     Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, encode_oplog, now_ms,
 };
@@ -14,6 +18,7 @@ use crate::scan::Run;
 use crate::select::Selection;
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
+use checkpoint::{Begun, Keeper};
 use mongoark_container::WriteOptions;
 use mongoark_deployment::Source;
 use mongoark_deployment::oplog::Level;
@@ -21,8 +26,9 @@ use mongoark_model::{Counts, MemberChoice, TopologyKind};
 use mongoark_monitor::Monitor;
 use plan::Plan;
 use read::Context;
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What to dump, and how.
 #[derive(Debug)]
@@ -41,6 +47,10 @@ pub struct DumpOptions {
     pub no_oplog: bool,
     /// mongoark's version, for the archive.
     pub tool_version: String,
+    /// How often a checkpoint is written; none for what cannot be gone on with.
+    pub checkpoint_every: Option<Duration>,
+    /// A dump that was broken off, to go on with; `output` does not count then.
+    pub resume: Option<Box<Resumable>>,
 }
 
 /// How many cursors are read at once unless the user says otherwise.
@@ -55,6 +65,8 @@ pub struct DumpReport {
     pub written: Written,
     /// Documents and bytes in it.
     pub totals: Counts,
+    /// Those among them that an earlier run had read.
+    pub kept: Counts,
     /// Collections, views and time series in it.
     pub namespaces: usize,
     /// How far it is of one moment.
@@ -73,36 +85,37 @@ pub struct DumpReport {
 /// What keeps the archive as a whole from being made; then no file has the archive's name.
 pub async fn dump(
     source: &Source,
-    options: DumpOptions,
+    mut options: DumpOptions,
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<DumpReport> {
-    let entry = DeploymentEntry {
-        info: source.info().clone(),
-        tool_version: options.tool_version.clone(),
-        dump_tool: None,
-        started_ms: now_ms(),
-    };
-    refuse_mongos(&entry, &options)?;
-    // Before anything else is looked at: what is written from here on is in the oplog.
-    let beginning = beginning(source, &options, monitor).await?;
+    refuse_mongos(source, &options)?;
     let since = Instant::now();
-    let plan = plan::plan(source, &options, monitor).await?;
-    monitor.stage("catalog", since);
-
     let threads = cores();
     // One chunk more is the oplog's.
     let budget = Budget::new((options.jobs + 2 * threads + 3) * CHUNK_BYTES);
-    let (input, archive) = archive::begin(options.output, &options.write, threads, budget, monitor)?;
+    let job = match options.resume.take() {
+        Some(found) => found.go_on(source, &options, threads, budget, monitor).await?,
+        None => Job::begin(source, &mut options, threads, budget, monitor).await?,
+    };
+    monitor.stage("catalog", since);
     let since = Instant::now();
+    let Job { plan, begun, left, whole, kept, changes, input, archive, is_new } = job;
     let context = Arc::new(Context {
         run: Arc::new(Run::new(source, input.clone(), options.jobs, monitor, stop)),
-        filter: options.filter,
-        has_oplog: beginning.is_some(),
+        filter: options.filter.clone(),
+        has_oplog: begun.beginning.is_some(),
+        left: Mutex::new(left),
+        kept: Mutex::new(kept),
+        changes: Arc::new(Mutex::new(changes)),
     });
-    let read = contents(&context, &entry, &plan, options.selection, beginning).await;
+    if is_new {
+        write_catalog(&context.run.sink, source, &options.tool_version, &plan)?;
+    }
+    let read = contents(&context, &plan, &begun, is_new, options.checkpoint_every).await;
+    let (changes, kept) = (context.changes(), sum(whole, context.kept()));
     drop(context);
-    let namespaces = plan.collections.len();
+    let read = read.map(|contents| Contents { totals: sum(contents.totals, kept), changes, ..contents });
     let end = read.as_ref().ok().map(|contents| summary(contents, monitor));
     let finished = archive.finish(input, end.as_ref().map(Summary::encode)).await;
     monitor.stage("documents", since);
@@ -110,18 +123,69 @@ pub async fn dump(
     let written = written.ok_or(Error::PipelineClosed("the archive's writer"))?;
     Ok(DumpReport {
         written,
-        totals: contents.done.totals,
-        namespaces,
+        totals: contents.totals,
+        kept,
+        namespaces: plan.collections.len(),
         consistency: contents.consistency(),
         oplog: contents.oplog,
-        changes: contents.done.changes,
-        member: entry.info.member,
+        changes: contents.changes,
+        member: source.info().member.clone(),
     })
+}
+
+/// A dump that is begun, or goes on.
+struct Job {
+    plan: Plan,
+    begun: Begun,
+    /// Where cursors of an earlier run had come to, by stream.
+    left: BTreeMap<u32, Vec<PartPlace>>,
+    /// What an earlier run has read of streams that are whole.
+    whole: Counts,
+    /// What it has read of others, and is in the archive.
+    kept: BTreeMap<u32, Counts>,
+    changes: Vec<(u32, Change)>,
+    input: ArchiveInput,
+    archive: ArchiveTask,
+    is_new: bool,
+}
+
+impl Job {
+    async fn begin(
+        source: &Source,
+        options: &mut DumpOptions,
+        threads: usize,
+        budget: Budget,
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        // Before anything else is looked at: what is written from here on is in the oplog.
+        let beginning = beginning(source, options, monitor).await?;
+        let plan = plan::plan(source, options, beginning.is_some(), monitor).await?;
+        let begun = Begun::now(source, options, beginning).await?;
+        let output = std::mem::replace(&mut options.output, Output::Stream(Box::new(std::io::sink())));
+        let (input, archive) = archive::begin(output, &options.write, threads, budget, monitor)?;
+        Ok(Self {
+            plan,
+            begun,
+            left: BTreeMap::new(),
+            whole: Counts::default(),
+            kept: BTreeMap::new(),
+            changes: Vec::new(),
+            input,
+            archive,
+            is_new: true,
+        })
+    }
+}
+
+fn sum(mut counts: Counts, more: Counts) -> Counts {
+    counts += more;
+    counts
 }
 
 /// What went into the archive.
 struct Contents {
-    done: read::Done,
+    totals: Counts,
+    changes: Vec<Change>,
     oplog: Option<DumpedOplog>,
 }
 
@@ -163,32 +227,57 @@ async fn beginning(source: &Source, options: &DumpOptions, monitor: &Monitor) ->
     Ok(None)
 }
 
-/// Catalog, documents, and the oplog beside them.
+/// Documents, and the oplog beside them; a checkpoint every so often.
 async fn contents(
     context: &Arc<Context>,
-    entry: &DeploymentEntry,
     plan: &Plan,
-    selection: Selection,
-    beginning: Option<Beginning>,
+    begun: &Begun,
+    is_new: bool,
+    checkpoint_every: Option<Duration>,
 ) -> Result<Contents> {
     let (run, input) = (&context.run, &context.run.sink);
-    write_catalog(input, entry, plan)?;
-    let Some(beginning) = beginning else {
-        return Ok(Contents { done: read::all(context, plan).await?, oplog: None });
-    };
     let stream = plan.oplog_stream();
-    let scope = Scope { first: beginning.first(), seen: beginning.seen(), selection };
-    input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
-    let sink = ArchivedOplog::beside(input, stream, &beginning, &scope.selection, plan.uuids());
+    let scope = begun.beginning.as_ref().map(|beginning| Scope {
+        first: beginning.first(),
+        seen: beginning.seen(),
+        selection: begun.selection.clone(),
+    });
+    if let Some(scope) = scope.as_ref().filter(|_| is_new) {
+        input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
+    }
+    let keeper = checkpoint_every.map(|every| {
+        let (begun, changes) = (begun.clone(), Arc::clone(&context.changes));
+        Keeper::start(input.clone(), begun, changes, run.monitor.clone(), every)
+    });
+    let contents = match (&begun.beginning, scope) {
+        (Some(beginning), Some(scope)) => with_oplog(context, plan, beginning, scope, stream).await,
+        _ => {
+            read::all(context, plan).await.map(|totals| Contents { totals, changes: Vec::new(), oplog: None })
+        }
+    };
+    if let Some(keeper) = keeper {
+        keeper.stop().await;
+    }
+    contents
+}
+
+async fn with_oplog(
+    context: &Arc<Context>,
+    plan: &Plan,
+    beginning: &Beginning,
+    scope: Scope,
+    stream: u32,
+) -> Result<Contents> {
+    let run = &context.run;
+    let sink = ArchivedOplog::beside(&run.sink, stream, beginning, &scope.selection, plan.uuids());
     // What is in the archive can never be rolled back.
-    let following = run.following(Level::Majority);
-    let capture = Capture::begin(&following, beginning.clone(), "oplog", sink);
-    let done = match read::all(context, plan).await {
-        Ok(done) => done,
+    let capture = Capture::begin(&run.following(Level::Majority), beginning.clone(), "oplog", sink);
+    let totals = match read::all(context, plan).await {
+        Ok(totals) => totals,
         // Where the oplog's reader ended the run, its error is the cause.
         Err(error) => return Err(capture.abandon().await.unwrap_or(error)),
     };
-    let settled = settle(&run.source, &beginning, &run.stop).await.and_then(committed);
+    let settled = settle(&run.source, beginning, &run.stop).await.and_then(committed);
     let end = settled
         .as_ref()
         .map(|settled| settled.consistent)
@@ -196,7 +285,8 @@ async fn contents(
     let (settled, followed) = cause_of(settled, capture.finish(end).await)?;
     let span =
         Span { start: scope.first, consistent: settled.consistent, end: followed.last, end_term: None };
-    Ok(Contents { done, oplog: Some(DumpedOplog { span, entries: followed.sink.finish()? }) })
+    let oplog = DumpedOplog { span, entries: followed.sink.finish()? };
+    Ok(Contents { totals, changes: Vec::new(), oplog: Some(oplog) })
 }
 
 /// A dump of which a part may be rolled back is of no moment that anybody can rely on.
@@ -205,8 +295,8 @@ fn committed(settled: Settled) -> Result<Settled> {
     if settled.is_committed() { Ok(settled) } else { Err(Error::NotCommitted { consistent, committed }) }
 }
 
-fn refuse_mongos(entry: &DeploymentEntry, options: &DumpOptions) -> Result<()> {
-    if entry.info.topology == TopologyKind::Sharded && !options.no_oplog {
+fn refuse_mongos(source: &Source, options: &DumpOptions) -> Result<()> {
+    if source.info().topology == TopologyKind::Sharded && !options.no_oplog {
         let advice = "this is a mongos, whose cluster has no one oplog: dump each shard's replica set, or give \
                       --no-oplog to accept an archive that is of no single moment";
         return Err(Error::Usage(advice.to_owned()));
@@ -215,7 +305,13 @@ fn refuse_mongos(entry: &DeploymentEntry, options: &DumpOptions) -> Result<()> {
 }
 
 /// The whole catalog goes before the first document, so that a reader of a pipe knows what comes.
-fn write_catalog(input: &ArchiveInput, entry: &DeploymentEntry, plan: &Plan) -> Result<()> {
+fn write_catalog(input: &ArchiveInput, source: &Source, tool_version: &str, plan: &Plan) -> Result<()> {
+    let entry = DeploymentEntry {
+        info: source.info().clone(),
+        tool_version: tool_version.to_owned(),
+        dump_tool: None,
+        started_ms: now_ms(),
+    };
     input.catalog(DEPLOYMENT_STREAM, entry.encode())?;
     for planned in &plan.collections {
         input.catalog(planned.stream, encode_collection(&planned.metadata))?;
@@ -224,7 +320,6 @@ fn write_catalog(input: &ArchiveInput, entry: &DeploymentEntry, plan: &Plan) -> 
 }
 
 fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
-    let done = &contents.done;
     let record = monitor.record();
     let text = |subject: &str, message: &str| {
         if subject.is_empty() { message.to_owned() } else { format!("{subject}: {message}") }
@@ -233,8 +328,8 @@ fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
         finished_ms: now_ms(),
         consistency: contents.consistency(),
         span: contents.oplog.map(|oplog| oplog.span),
-        totals: done.totals,
-        changes: done.changes.clone(),
+        totals: contents.totals,
+        changes: contents.changes.clone(),
         failures: record.failures.iter().map(|f| text(&f.subject, &f.message)).collect(),
         warnings: record.warnings.iter().map(|w| text(&w.subject, &w.message)).collect(),
     }

@@ -25,6 +25,8 @@ pub(super) struct Planned {
 /// All that is to be dumped, by name.
 pub(super) struct Plan {
     pub(super) collections: Vec<Planned>,
+    /// Streams that an earlier run has read.
+    pub(super) is_read: HashSet<u32>,
 }
 
 impl Plan {
@@ -33,13 +35,23 @@ impl Plan {
         self.collections.last().map_or(0, |planned| planned.stream) + 1
     }
 
+    /// What is still to be read.
+    pub(super) fn unread(&self) -> impl Iterator<Item = &Planned> {
+        self.collections.iter().filter(|planned| !self.is_read.contains(&planned.stream))
+    }
+
     /// The collections, by the UUIDs that the oplog knows them by.
     pub(super) fn uuids(&self) -> HashSet<[u8; 16]> {
         self.collections.iter().filter_map(|planned| planned.metadata.uuid).collect()
     }
 }
 
-pub(super) async fn plan(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Result<Plan> {
+pub(super) async fn plan(
+    source: &Source,
+    options: &DumpOptions,
+    has_oplog: bool,
+    monitor: &Monitor,
+) -> Result<Plan> {
     let mut selected = select(source, options, monitor).await?;
     selected.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     if options.filter.is_some() && selected.len() != 1 {
@@ -47,13 +59,34 @@ pub(super) async fn plan(source: &Source, options: &DumpOptions, monitor: &Monit
         return Err(Error::Usage(message));
     }
     let described: Vec<(CollectionMetadata, CollectionStats)> = stream::iter(selected)
-        .map(|metadata| describe(source, metadata, monitor))
+        .map(|metadata| describe(source, metadata, has_oplog, monitor))
         .buffered(CATALOG_JOBS)
         .try_filter_map(|described| async { Ok(described) })
         .try_collect()
         .await?;
     let planned = |(stream, (metadata, stats))| Planned { stream, metadata, stats };
-    Ok(Plan { collections: (1..).zip(described).map(planned).collect() })
+    Ok(Plan { collections: (1..).zip(described).map(planned).collect(), is_read: HashSet::new() })
+}
+
+/// What an earlier run planned, with sizes as they are now.
+pub(super) async fn again(
+    source: &Source,
+    collections: Vec<(u32, CollectionMetadata)>,
+    is_read: HashSet<u32>,
+) -> Result<Plan> {
+    let sized = |(stream, metadata): (u32, CollectionMetadata)| {
+        let is_read = &is_read;
+        async move {
+            let stats = match metadata.kind {
+                _ if is_read.contains(&stream) => CollectionStats::default(),
+                CollectionKind::View => CollectionStats::default(),
+                _ => size(source, &metadata).await?,
+            };
+            Ok::<_, Error>(Planned { stream, metadata, stats })
+        }
+    };
+    let collections = stream::iter(collections).map(sized).buffered(CATALOG_JOBS).try_collect().await?;
+    Ok(Plan { collections, is_read })
 }
 
 async fn select(
@@ -107,9 +140,10 @@ fn name_orphaned_buckets(collections: &[CollectionMetadata], options: &DumpOptio
 async fn describe(
     source: &Source,
     mut metadata: CollectionMetadata,
+    has_oplog: bool,
     monitor: &Monitor,
 ) -> Result<Option<(CollectionMetadata, CollectionStats)>> {
-    let Some(indexes) = indexes_where_it_is(source, &metadata).await? else {
+    let Some(indexes) = indexes_where_it_is(source, &metadata, has_oplog).await? else {
         monitor.warn(metadata.namespace.to_string(), "dropped before it could be read");
         return Ok(None);
     };
@@ -117,13 +151,17 @@ async fn describe(
     if metadata.kind == CollectionKind::View {
         return Ok(Some((metadata, CollectionStats::default())));
     }
-    let stats = match CollectionStats::read(source, &metadata.data_namespace()).await {
-        Ok(stats) => stats,
-        // An estimate is for progress and batch sizes: a dump goes on without.
-        Err(error) if error.kind() == ErrorKind::Unauthorized || error.code().is_some() => {
-            CollectionStats::default()
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let stats = size(source, &metadata).await?;
     Ok(Some((metadata, stats)))
+}
+
+/// An estimate, for progress and batch sizes: a dump goes on without.
+async fn size(source: &Source, metadata: &CollectionMetadata) -> Result<CollectionStats> {
+    match CollectionStats::read(source, &metadata.data_namespace()).await {
+        Ok(stats) => Ok(stats),
+        Err(error) if error.kind() == ErrorKind::Unauthorized || error.code().is_some() => {
+            Ok(CollectionStats::default())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

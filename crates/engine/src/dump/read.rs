@@ -1,18 +1,20 @@
 //! Reading every planned collection into chunks: several collections at once, a large one through
 //! several cursors.
 
+use super::checkpoint::Changes;
 use super::plan::{Plan, Planned};
-use crate::archive::{ArchiveInput, CHUNK_BYTES};
+use crate::archive::{ArchiveInput, CHUNK_BYTES, PartPlace};
 use crate::catalog::Change;
 use crate::scan::{
     self, Reading, Run, Whereabouts, is_for_the_collection, is_lost_cursor, open_where_it_is, whereabouts,
 };
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
-use mongoark_deployment::Patience;
-use mongoark_model::{CollectionKind, CollectionMetadata, Counts};
+use mongoark_deployment::{Patience, Place, Scan};
+use mongoark_model::{CollectionKind, Counts};
 use mongoark_monitor::Item;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 /// How often a collection is begun anew after its cursor was lost.
@@ -20,34 +22,46 @@ const RESTARTS: u32 = 3;
 /// The document behind which a cursor was to go on is gone.
 const KEY_NOT_FOUND: i32 = 211;
 
-/// What was read.
-#[derive(Default)]
-pub(super) struct Done {
-    pub(super) totals: Counts,
-    pub(super) changes: Vec<Change>,
-}
-
 /// What every reading task needs.
 pub(super) struct Context {
     pub(super) run: Arc<Run<ArchiveInput>>,
     pub(super) filter: Option<RawDocumentBuf>,
     /// Whether the oplog goes along, and tells what happens to collections meanwhile.
     pub(super) has_oplog: bool,
+    /// Where cursors of an earlier run had come to, by stream; taken by who goes on there.
+    pub(super) left: Mutex<BTreeMap<u32, Vec<PartPlace>>>,
+    /// What an earlier run has read of these streams, and is in the archive.
+    pub(super) kept: Mutex<BTreeMap<u32, Counts>>,
+    /// What changed while the dump ran.
+    pub(super) changes: Changes,
+}
+
+impl Context {
+    /// What earlier runs have read of streams that this one went on with.
+    pub(super) fn kept(&self) -> Counts {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.values().fold(Counts::default(), |sum, counts| super::sum(sum, *counts))
+    }
+
+    /// What changed while the dump ran.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().map(|(_, change)| change.clone()).collect()
+    }
 }
 
 /// How reading one collection ended.
 enum Outcome {
-    Whole(Counts),
-    Changed(Change, Counts),
+    Read(Counts),
     Failed,
 }
 
-/// Reads every planned collection.
-pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Done> {
-    let mut order: Vec<&Planned> = plan.collections.iter().collect();
+/// Reads every planned collection that is not read yet.
+pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Counts> {
+    let mut order: Vec<&Planned> = plan.unread().collect();
     // The largest first, so that the last to end is small; by name where sizes are equal.
     order.sort_by_key(|planned| std::cmp::Reverse(planned.stats.bytes));
-    let mut done = Done::default();
+    let mut done = Counts::default();
     let mut running: JoinSet<Result<Outcome>> = JoinSet::new();
     let mut failed = None;
     for planned in order {
@@ -75,14 +89,10 @@ pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Done> {
 }
 
 /// Waits for one collection. After a failure the others end at their next batch.
-async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Done, failed: &mut Option<Error>) {
+async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Counts, failed: &mut Option<Error>) {
     let Some(outcome) = running.join_next().await else { return };
     match outcome.unwrap_or(Err(Error::PipelineClosed("a reader"))) {
-        Ok(Outcome::Whole(counts)) => done.totals += counts,
-        Ok(Outcome::Changed(change, counts)) => {
-            done.totals += counts;
-            done.changes.push(change);
-        }
+        Ok(Outcome::Read(counts)) => *done += counts,
         Ok(Outcome::Failed) => {}
         Err(error) => {
             if failed.as_ref().is_none_or(Error::is_consequence) {
@@ -95,7 +105,7 @@ async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Done, failed:
 async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
     let stream = planned.stream;
     let outcome = match planned.metadata.kind {
-        CollectionKind::View => Outcome::Whole(Counts::default()),
+        CollectionKind::View => Outcome::Read(Counts::default()),
         _ => documents(context, planned).await?,
     };
     context.run.sink.stream_end(stream)?;
@@ -106,11 +116,12 @@ async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome
 async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
     let (metadata, stats) = (&planned.metadata, planned.stats);
     let name = || metadata.namespace.to_string();
+    let mut left = context.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
     let mut restarts = 0;
     let mut patience = Patience::default();
     loop {
         let item = context.run.monitor.item(name(), stats.documents, stats.bytes);
-        let read = attempt(context, planned, &item).await;
+        let read = attempt(context, planned, &item, left.take().unwrap_or_default()).await;
         context.run.monitor.finish(&item);
         let error = match read {
             Ok(outcome) => return Ok(outcome),
@@ -118,6 +129,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
             Err(error) => return Err(error),
         };
         context.run.sink.retract(planned.stream)?;
+        context.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
         let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
         if error.is_passing() || is_lost && restarts < RESTARTS {
             context.run.check()?;
@@ -130,17 +142,27 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
             return Err(error.into());
         }
         if whereabouts(&context.run.source, metadata).await? == Whereabouts::Gone {
-            return Ok(dropped(context, metadata, Counts::default()));
+            return Ok(dropped(context, planned, Counts::default()));
         }
         context.run.monitor.fail(name(), error.to_string(), 0);
         return Ok(Outcome::Failed);
     }
 }
 
-/// One attempt at all documents.
-async fn attempt(context: &Arc<Context>, planned: &Planned, item: &Item) -> Result<Outcome> {
+/// One attempt at all documents, or at those that an earlier run left.
+async fn attempt(
+    context: &Arc<Context>,
+    planned: &Planned,
+    item: &Item,
+    left: Vec<PartPlace>,
+) -> Result<Outcome> {
     let metadata = &planned.metadata;
     let namespace = metadata.data_namespace();
+    let (numbers, places): (Vec<usize>, Vec<Place>) =
+        left.iter().enumerate().filter_map(|(part, left)| Some((part, left.place.clone()?))).unzip();
+    if places.is_empty() && !left.is_empty() {
+        return Ok(Outcome::Read(Counts::default()));
+    }
     let reading = Reading {
         source: &context.run.source,
         metadata,
@@ -150,42 +172,53 @@ async fn attempt(context: &Arc<Context>, planned: &Planned, item: &Item) -> Resu
         parts_max: context.run.parts_max,
         batch_bytes: CHUNK_BYTES,
         raw_data: false,
+        places: &places,
     };
     let Some(scans) = open_where_it_is(reading, &context.run.monitor).await? else {
-        return Ok(dropped(context, metadata, Counts::default()));
+        return Ok(dropped(context, planned, Counts::default()));
     };
+    let (parts, scans): (Vec<PartPlace>, Vec<(usize, Scan)>) = if places.is_empty() {
+        let parts = scans.iter().map(|scan| PartPlace::at(scan.place())).collect();
+        (parts, scans.into_iter().enumerate().collect())
+    } else {
+        (left, numbers.into_iter().zip(scans).collect())
+    };
+    context.run.sink.begin_parts(planned.stream, parts);
     let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
     let counts = read.counts;
     if read.is_gone {
-        return Ok(dropped(context, metadata, counts));
+        return Ok(dropped(context, planned, counts));
     }
     Ok(match whereabouts(&context.run.source, metadata).await? {
         Whereabouts::Renamed(to) => {
             let what = format!(
                 "renamed to {to} while the dump ran; its documents are in the archive under its old name"
             );
-            changed(context, metadata, what, counts)
+            changed(context, planned, what, counts)
         }
-        Whereabouts::Here | Whereabouts::Gone => Outcome::Whole(counts),
+        Whereabouts::Here | Whereabouts::Gone => Outcome::Read(counts),
     })
 }
 
 /// A collection that was dropped before it was read to its end.
-fn dropped(context: &Context, metadata: &CollectionMetadata, counts: Counts) -> Outcome {
+fn dropped(context: &Context, planned: &Planned, counts: Counts) -> Outcome {
     let what = match counts.documents {
         0 => "dropped while the dump ran; its documents are not in the archive".to_owned(),
         some => format!("dropped while the dump ran; only {some} of its documents are in the archive"),
     };
-    changed(context, metadata, what, counts)
+    changed(context, planned, what, counts)
 }
 
 /// What happened is told. With the oplog the replay does it again, and nothing is amiss.
-fn changed(context: &Context, metadata: &CollectionMetadata, what: String, counts: Counts) -> Outcome {
-    let name = metadata.namespace.to_string();
+fn changed(context: &Context, planned: &Planned, what: String, counts: Counts) -> Outcome {
+    let namespace = planned.metadata.namespace.clone();
+    let name = namespace.to_string();
     if context.has_oplog {
         context.run.monitor.step(format!("{name}: {what}; a restore will have it as it was in the end"));
     } else {
         context.run.monitor.warn(name, what.clone());
     }
-    Outcome::Changed(Change { namespace: metadata.namespace.clone(), what }, counts)
+    let mut changes = context.changes.lock().unwrap_or_else(PoisonError::into_inner);
+    changes.push((planned.stream, Change { namespace, what }));
+    Outcome::Read(counts)
 }

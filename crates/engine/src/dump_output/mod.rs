@@ -166,7 +166,7 @@ impl crate::scan::ChunkSink for DumpOutput {
         Self::open_chunk(self).await
     }
 
-    fn send(&self, stream: usize, chunk: OpenChunk) -> Result<()> {
+    fn send(&self, stream: usize, _part: usize, chunk: OpenChunk) -> Result<()> {
         Self::send(self, stream, chunk)
     }
 }

@@ -213,7 +213,7 @@ async fn describe(
     if wanted.views_as_collections {
         as_collection(&mut metadata)?;
     } else {
-        let Some(indexes) = indexes_where_it_is(source, &metadata).await? else {
+        let Some(indexes) = indexes_where_it_is(source, &metadata, wanted.oplog).await? else {
             monitor.warn("", dropped(&metadata.namespace));
             return Ok(None);
         };

@@ -125,6 +125,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         parts_max: context.run.parts_max,
         batch_bytes: CHUNK_BYTES,
         raw_data: planned.raw_data,
+        places: &[],
     };
     let scans = match planned.part {
         // Every database's accounts are in the one collection, which nobody renames.
@@ -137,6 +138,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         context.run.monitor.warn("", dropped(&planned.metadata.namespace));
         return Ok(Counts::default());
     };
+    let scans = scans.into_iter().enumerate().collect();
     let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
     if read.is_gone {
         context.run.monitor.warn("", dropped(&planned.metadata.namespace));

@@ -1,6 +1,8 @@
 //! Where an oplog begins that goes with a dump, and whether that beginning still holds.
 
 use crate::{Error, Result};
+use bson::spec::BinarySubtype;
+use bson::{Binary, Document, doc};
 use mongoark_deployment::Source;
 use mongoark_deployment::oplog::{self, Position, Start};
 use mongoark_model::Timestamp;
@@ -21,6 +23,39 @@ impl Beginning {
         let initial_sync = oplog::initial_sync(source).await?;
         let start = oplog::start(source).await?;
         Ok(Self { start, rollback_id, initial_sync })
+    }
+
+    /// As a document, for the checkpoints of a dump.
+    pub(crate) fn to_document(&self) -> Document {
+        let Start { first, term, is_open, seen } = self.start;
+        let mut document = doc! { "first": first, "term": term, "isOpen": is_open, "seen": seen, "rollbackId": self.rollback_id };
+        if let Some(id) = &self.initial_sync {
+            document.insert("initialSync", Binary { subtype: BinarySubtype::Generic, bytes: id.clone() });
+        }
+        document
+    }
+
+    /// From such a document; an error names what is wrong with it.
+    pub(crate) fn from_document(document: &Document) -> std::result::Result<Self, bson::error::Error> {
+        let start = Start {
+            first: document.get_timestamp("first")?,
+            term: document.get_i64("term")?,
+            is_open: document.get_bool("isOpen")?,
+            seen: document.get_timestamp("seen")?,
+        };
+        let initial_sync = document.get_binary_generic("initialSync").ok().cloned();
+        Ok(Self { start, rollback_id: document.get_i32("rollbackId")?, initial_sync })
+    }
+
+    /// An error where the member cannot be read on with: it has rolled back, was synced anew, or its oplog does not reach
+    /// back to the first entry any more.
+    pub(crate) async fn check_reaches_back(&self, source: &Source) -> Result<()> {
+        self.check_rollback(&oplog::position(source).await?)?;
+        if oplog::term_of(source, self.start.first).await? == Some(self.start.term) {
+            return Ok(());
+        }
+        let oldest = oplog::oldest(source).await?.into();
+        Err(Error::OplogLost { needed: self.first(), oldest })
     }
 
     /// The first entry that is needed.

@@ -12,7 +12,10 @@ pub(crate) use whereabouts::{Whereabouts, indexes_where_it_is, whereabouts};
 use crate::archive::OpenChunk;
 use crate::{Error, Result};
 use bson::RawDocument;
-use mongoark_deployment::{self as deployment, Batch, Collection, CollectionStats, ErrorKind, Scan, Source};
+use futures_util::future::try_join_all;
+use mongoark_deployment::{
+    self as deployment, Batch, Collection, CollectionStats, ErrorKind, Place, Scan, Source,
+};
 use mongoark_model::{CollectionKind, CollectionMetadata, Counts, Namespace, TopologyKind};
 use mongoark_monitor::{Item, Monitor};
 
@@ -38,6 +41,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) batch_bytes: usize,
     /// The buckets of a time series under its own name.
     pub(crate) raw_data: bool,
+    /// Where other scans of it had come to, which are gone on with; none: it is read from its start.
+    pub(crate) places: &'a [Place],
 }
 
 impl Reading<'_> {
@@ -48,6 +53,13 @@ impl Reading<'_> {
         monitor: &Monitor,
     ) -> deployment::Result<Vec<Scan>> {
         let batch_documents = self.stats.documents_in(self.batch_bytes as u64);
+        if !self.places.is_empty() {
+            let scans = self
+                .places
+                .iter()
+                .map(|place| Scan::from_place(self.source, collection, place, batch_documents));
+            return try_join_all(scans).await;
+        }
         let parts = self.parts();
         if parts > 1 {
             let name = &collection.namespace;
@@ -109,21 +121,30 @@ pub(crate) trait ChunkSink: Send + Sync + 'static {
     /// An empty chunk, once there is memory for it.
     fn open_chunk(&self) -> impl Future<Output = Result<OpenChunk>> + Send;
 
-    /// Takes a chunk.
-    fn send(&self, stream: Self::Stream, chunk: OpenChunk) -> Result<()>;
+    /// Takes a chunk of one cursor's part of a stream.
+    fn send(&self, stream: Self::Stream, part: usize, chunk: OpenChunk) -> Result<()>;
+
+    /// Whether a part is to send what it has, and to tell its place.
+    fn wants_place(&self, _stream: Self::Stream, _part: usize) -> bool {
+        false
+    }
+
+    /// All that was sent of a part lies before this place; or the part is read to its end.
+    fn tell_place(&self, _stream: Self::Stream, _part: usize, _place: Option<Place>, _is_done: bool) {}
 }
 
 /// Fills chunks with the documents of batches; one for each cursor.
 pub(crate) struct Filler<'a, S: ChunkSink> {
     sink: &'a S,
     stream: S::Stream,
+    part: usize,
     open: Option<OpenChunk>,
     counts: Counts,
 }
 
 impl<'a, S: ChunkSink> Filler<'a, S> {
-    pub(crate) fn new(sink: &'a S, stream: S::Stream) -> Self {
-        Self { sink, stream, open: None, counts: Counts::default() }
+    pub(crate) fn new(sink: &'a S, stream: S::Stream, part: usize) -> Self {
+        Self { sink, stream, part, open: None, counts: Counts::default() }
     }
 
     /// Copies a batch's documents; full chunks go.
@@ -136,7 +157,7 @@ impl<'a, S: ChunkSink> Filler<'a, S> {
                 None => self.sink.open_chunk().await?,
             };
             if open.is_full_for(document.len()) {
-                self.sink.send(self.stream, open)?;
+                self.sink.send(self.stream, self.part, open)?;
                 open = self.sink.open_chunk().await?;
             }
             open.push(document);
@@ -149,11 +170,24 @@ impl<'a, S: ChunkSink> Filler<'a, S> {
         Ok(())
     }
 
-    /// Sends what is left, and tells how much there was.
-    pub(crate) fn finish(self) -> Result<Counts> {
-        if let Some(open) = self.open {
-            self.sink.send(self.stream, open)?;
+    /// Sends what it has, if the sink wants to know how far the scan has come, and tells that.
+    pub(crate) fn tell_place(&mut self, scan: &Scan) -> Result<()> {
+        if self.sink.wants_place(self.stream, self.part) {
+            self.flush()?;
+            self.sink.tell_place(self.stream, self.part, scan.place(), false);
         }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        self.sink.send(self.stream, self.part, open)
+    }
+
+    /// Sends what is left, and tells how much there was.
+    pub(crate) fn finish(mut self) -> Result<Counts> {
+        self.flush()?;
+        self.sink.tell_place(self.stream, self.part, None, true);
         Ok(self.counts)
     }
 }

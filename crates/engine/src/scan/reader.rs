@@ -53,17 +53,17 @@ pub(crate) struct Read {
     pub(crate) is_gone: bool,
 }
 
-/// Reads a collection's cursors to their ends, all at once.
+/// Reads a collection's cursors to their ends, all at once; each comes with the number of its part.
 pub(crate) async fn to_the_end<S: ChunkSink>(
     run: &Arc<Run<S>>,
     reading: Reading<'_>,
-    scans: Vec<Scan>,
+    scans: Vec<(usize, Scan)>,
     stream: S::Stream,
     item: &Item,
 ) -> Result<Read> {
     let is_gone = Arc::new(AtomicBool::new(false));
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
-    for scan in scans {
+    for (part, scan) in scans {
         let reader = Reader {
             run: Arc::clone(run),
             metadata: reading.metadata.clone(),
@@ -71,7 +71,7 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
             is_gone: Arc::clone(&is_gone),
         };
         let item = item.clone();
-        parts.spawn(async move { reader.part(scan, stream, &item).await });
+        parts.spawn(async move { reader.part(scan, stream, part, &item).await });
     }
     let mut counts = Ok(Counts::default());
     while let Some(ended) = parts.join_next().await {
@@ -92,16 +92,17 @@ struct Reader<S> {
 
 impl<S: ChunkSink> Reader<S> {
     /// One cursor's documents into chunks, until it ends.
-    async fn part(&self, mut scan: Scan, stream: S::Stream, item: &Item) -> Result<Counts> {
+    async fn part(&self, mut scan: Scan, stream: S::Stream, part: usize, item: &Item) -> Result<Counts> {
         let run = &self.run;
         let _cursor = run.cursors.acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
-        let mut filler = Filler::new(&run.sink, stream);
+        let mut filler = Filler::new(&run.sink, stream, part);
         let mut patience = Patience::default();
         loop {
             run.check()?;
             match scan.next().await {
                 Ok(Some(batch)) => {
                     filler.take(&batch, item).await?;
+                    filler.tell_place(&scan)?;
                     patience = Patience::default();
                 }
                 Ok(None) => break,

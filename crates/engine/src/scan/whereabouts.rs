@@ -40,34 +40,37 @@ pub(super) fn by_uuid(
     Some(Collection { namespace: namespace.clone(), uuid: Some(uuid) })
 }
 
-/// The indexes of a collection, under the name that it has by now; nothing where it is gone. A view has none.
+/// The indexes of a collection, under the name that it has by now; nothing where it is gone. A view has none. Where the
+/// oplog goes along it tells when a build is finished, and those under way are no indexes yet.
 pub(crate) async fn indexes_where_it_is(
     source: &Source,
     metadata: &CollectionMetadata,
+    has_oplog: bool,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
     let found = match (metadata.kind, by_uuid(source, metadata, &metadata.namespace)) {
         (CollectionKind::View, _) => return Ok(Some(Vec::new())),
         // The UUID is that of the buckets, whose indexes are others.
         (CollectionKind::TimeSeries, _) | (_, None) => None,
-        (_, Some(collection)) => match deployment::catalog::indexes(source, &collection).await {
+        (_, Some(collection)) => match deployment::catalog::indexes(source, &collection, !has_oplog).await {
             Err(error) if !is_for_the_collection(&error) => return Err(error.into()),
             found => found.ok().flatten(),
         },
     };
     match found {
         Some(indexes) => Ok(Some(indexes)),
-        None => indexes_by_name(source, metadata).await,
+        None => indexes_by_name(source, metadata, has_oplog).await,
     }
 }
 
 async fn indexes_by_name(
     source: &Source,
     metadata: &CollectionMetadata,
+    has_oplog: bool,
 ) -> Result<Option<Vec<RawDocumentBuf>>> {
     let mut metadata = metadata.clone();
     loop {
         let collection = Collection::named(&metadata.namespace);
-        let indexes = deployment::catalog::indexes(source, &collection).await?;
+        let indexes = deployment::catalog::indexes(source, &collection, !has_oplog).await?;
         // Another collection may have the name by now, and these be its indexes.
         match (whereabouts(source, &metadata).await?, indexes) {
             (Whereabouts::Here, Some(indexes)) => return Ok(Some(indexes)),
