@@ -7,14 +7,14 @@ use crate::terminal::text;
 use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Secret, WriteOptions};
-use mongoark_engine::deployment::{ConnectionString, ReadMode, Source, SourceOptions};
+use mongoark_engine::deployment::{ConnectionString, Patience, ReadMode, Source, SourceOptions};
 use mongoark_engine::dump::{self, DumpOptions, DumpReport, Resumable};
 use mongoark_engine::select::{Pattern, Selection};
 use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Flags that say where the deployment is.
 #[derive(Args, Clone, Debug)]
@@ -22,11 +22,15 @@ pub struct UriArgs {
     /// Connection string; give the password in it through the variable to keep it off the process list
     #[arg(long, env = "MONGOARK_URI", hide_env_values = true, value_name = "URI")]
     pub uri: String,
+    /// While a server is away or a set elects its primary, try again for so many seconds
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    retry_for: u32,
 }
 
 impl UriArgs {
-    /// As the deployment crate takes it.
+    /// As the deployment crate takes it. From here on work is tried again for as long as the flag says.
     pub fn connection_string(&self) -> ConnectionString {
+        Patience::set_limit(Duration::from_secs(self.retry_for.into()));
         ConnectionString::new(self.uri.clone())
     }
 }
@@ -134,8 +138,14 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
         Err(error) => return context.usage(&error.to_string()),
     };
     let display = context.progress.show(context.monitor.clone());
+    let (since, every) = (Instant::now(), args.checkpoint_every);
+    let mut partial = args.file.clone().into_os_string();
+    partial.push(".partial");
     let outcome = dump(args, secrets, context).await;
     display.finish();
+    if outcome.is_err() && since.elapsed().as_secs_f64() > every && Path::new(&partial).exists() {
+        context.monitor.step("what was read is kept: the same command with --resume goes on with it");
+    }
     if let Ok(report) = &outcome {
         context.logger.summary(&summary(report, context));
     }

@@ -2,9 +2,10 @@
 
 use bson::Timestamp;
 use mongoark_test_support::corpus::Random;
+use mongoark_test_support::fault::FailCommand;
 use std::time::Duration;
 
-use crate::desk::{Desk, a_while, as_argument, some_times};
+use crate::desk::{Desk, as_argument, some_times};
 use crate::native::{Held, restore};
 use crate::seeds;
 use crate::slowed::Slowed;
@@ -22,23 +23,28 @@ async fn a_dump_that_is_killed_and_resumed_restores_to_any_time_on_one_member() 
 async fn check(desk: &mut Desk, seed: u64) -> String {
     let mut random = Random::new(seed);
     let writers = desk.writers(seed).await;
-    a_while(&mut random).await;
-    let mut kills = 0;
-    for _ in 0..KILLS {
-        let mut dump = start(desk);
-        if dump.crawl_for(&mut random, Duration::from_millis(50)).await.is_some() {
-            break;
+    let client = desk.source.client().await;
+    let slow = FailCommand::new(["find", "getMore", "listIndexes"]).app_name("mongoark");
+    slow.block(Duration::from_millis(20 + random.below(60) as u64)).enable(&client).await;
+    let mut runs = 0;
+    let mut resumed = 0;
+    loop {
+        let log = format!("dump-{runs}.log");
+        let mut dump = start(desk, &log);
+        let kills = runs < KILLS;
+        let lives = Duration::from_millis(if kills { 100 + random.below(1_500) as u64 } else { 180_000 });
+        let ended = dump.lives_for(lives).await;
+        resumed += usize::from(dump.printed().contains("going on behind"));
+        match ended {
+            Some(status) => {
+                dump.expect_success(status);
+                break;
+            }
+            None => dump.kill(),
         }
-        dump.kill();
-        kills += 1;
+        runs += 1;
     }
-    let mut dump = start(desk);
-    let is_whole = desk.path("dump.mongoark").exists();
-    if !is_whole {
-        let status = dump.crawl(&mut random).await;
-        dump.expect_success(status);
-    }
-    drop(dump);
+    FailCommand::disable(&client).await;
     let model = writers.stop().await;
     let held = Held::read(desk);
     let mut times: Vec<Timestamp> = some_times(&model, held.consistent, held.end, 1, &mut random);
@@ -47,15 +53,13 @@ async fn check(desk: &mut Desk, seed: u64) -> String {
         restore(desk, &["--to", &as_argument(*time)], seed).await;
         desk.expect_state_at(&model, *time, seed, "after a restore of a resumed dump").await;
     }
-    let log = std::fs::read_to_string(desk.path("dump.log")).unwrap();
-    let resumed = log.lines().find(|line| line.contains("going on behind")).unwrap_or("begun anew");
-    format!("{kills} kills, {} entries, {resumed}", held.entries)
+    format!("{runs} kills, {resumed} resumed, {} entries", held.entries)
 }
 
-fn start(desk: &Desk) -> Slowed {
+fn start(desk: &Desk, log: &str) -> Slowed {
     let (uri, report, archive) = (desk.source.uri(), desk.path("report"), desk.path("dump.mongoark"));
     let mut command = program();
     command.args(["dump", "--uri", &uri, "--no-encryption", "--report", arg(&report)]);
     command.args(["--resume", "--checkpoint-every", "0.05", arg(&archive)]);
-    Slowed::start(&mut command, desk.path("dump.log"))
+    Slowed::start(&mut command, desk.path(log))
 }

@@ -37,10 +37,16 @@ impl Slowed {
         }
     }
 
-    /// The same for a while that is chosen anew each time, a few times `about` at most; nothing if it runs still.
-    pub async fn crawl_for(&mut self, random: &mut Random, about: Duration) -> Option<ExitStatus> {
-        let factor = 1 + u32::try_from(random.below(40)).unwrap();
-        self.crawl_until(random, Instant::now() + about * factor).await
+    /// Lets it run for this long at the most; nothing if it runs still.
+    pub async fn lives_for(&mut self, time: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        None
     }
 
     async fn crawl_until(&mut self, random: &mut Random, deadline: Instant) -> Option<ExitStatus> {

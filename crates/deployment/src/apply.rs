@@ -47,7 +47,7 @@ impl Target {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let lost = error.error.is_passing();
+            let lost = error.error.may_pass();
             if !lost && !error.error.is_code(WRITE_CONFLICT) {
                 return Err(error);
             }

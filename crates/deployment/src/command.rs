@@ -29,8 +29,19 @@ impl From {
     }
 }
 
-/// Runs a command on whoever the client's pinning allows. For reads.
+/// Runs a command on whoever the client's pinning allows. For reads, which are tried again while the connection breaks.
 pub(crate) async fn read(client: &Client, db: &str, command: Document) -> Result<Document> {
+    let mut patience = Patience::default();
+    loop {
+        match ask(client, db, command.clone()).await {
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            answer => return answer,
+        }
+    }
+}
+
+/// The same, once: what a server says now is what counts.
+pub(crate) async fn ask(client: &Client, db: &str, command: Document) -> Result<Document> {
     let name = command_name(&command);
     client
         .database(db)
@@ -104,20 +115,27 @@ pub(crate) async fn each(
     Ok(())
 }
 
-/// All raw documents of a command that returns a cursor. For catalogs, not for data.
+/// All raw documents of a command that returns a cursor, which is tried again while the connection breaks. For catalogs,
+/// not for data.
 pub(crate) async fn all(
     db: &Database,
     from: From,
     command: RawDocumentBuf,
     action: &str,
 ) -> Result<Vec<RawDocumentBuf>> {
-    let mut documents = Vec::new();
-    each(db, from, command, action, |document| {
-        documents.push(document.to_owned());
-        Ok(())
-    })
-    .await?;
-    Ok(documents)
+    let mut patience = Patience::default();
+    loop {
+        let mut documents = Vec::new();
+        let take = |document: &bson::RawDocument| {
+            documents.push(document.to_owned());
+            Ok(())
+        };
+        match each(db, from, command.clone(), action, take).await {
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(documents),
+        }
+    }
 }
 
 fn command_name(command: &Document) -> String {

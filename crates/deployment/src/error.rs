@@ -85,6 +85,11 @@ impl Error {
         self.kind == ErrorKind::Network || self.code().is_some_and(is_passing_code)
     }
 
+    /// The same for work on a server that answered before: it may be away for a while.
+    pub fn may_pass(&self) -> bool {
+        self.is_passing() || self.kind == ErrorKind::Unreachable
+    }
+
     pub(crate) fn reply(action: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Reply, action, message)
     }

@@ -156,7 +156,7 @@ impl Inserter {
         let mut patience = Patience::default();
         loop {
             match self.send(batch).await {
-                Err(error) if error.is_passing() && self.target.retries_writes() => {
+                Err(error) if error.may_pass() && self.target.retries_writes() => {
                     patience.wait(error).await?;
                     lost = true;
                 }
@@ -206,7 +206,7 @@ impl Inserter {
                 continue;
             }
             match self.send(&batch).await {
-                Err(error) if error.is_passing() && self.target.retries_writes() => {
+                Err(error) if error.may_pass() && self.target.retries_writes() => {
                     patience.wait(error).await?;
                     (lost, look) = (true, true);
                 }
@@ -255,7 +255,7 @@ impl Inserter {
         // The key of a duplicate that is not UTF-8 stands in the reply as it is.
         let reply = reply.or_else(|error| error.reply_in_utf8().ok_or(error))?;
         match write_concern_error(&reply, &self.action()) {
-            Err(error) if error.is_passing() => Err(error),
+            Err(error) if error.may_pass() => Err(error),
             _ => Ok(reply),
         }
     }

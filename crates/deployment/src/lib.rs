@@ -50,7 +50,7 @@ pub use member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
 pub use password::Password;
 pub use patience::Patience;
 pub use scan::{Batch, Place, Scan};
-pub use source::{Source, SourceOptions};
+pub use source::{Incarnation, Source, SourceOptions};
 pub use split::open as open_parts;
 pub use stats::CollectionStats;
 pub use target::{Target, TargetOptions};

@@ -4,6 +4,7 @@
 use crate::client::any_member;
 use crate::command::{self, From};
 use crate::error::{Error, ErrorKind, Result, While};
+use crate::patience::Patience;
 use crate::scan::Batch;
 use crate::source::Source;
 use bson::raw::cstr;
@@ -57,8 +58,14 @@ pub async fn position(source: &Source) -> Result<Position> {
     find.append(cstr!("singleBatch"), true);
     find.append(cstr!("$oplogQueryData"), 1);
     let database = source.client.database("local");
-    let reply = database.run_raw_command(find).selection_criteria(any_member()).await;
-    let reply = reply.while_doing(|| action.to_owned())?;
+    let mut patience = Patience::default();
+    let reply = loop {
+        let reply = database.run_raw_command(find.clone()).selection_criteria(any_member()).await;
+        match reply.while_doing(|| action.to_owned()) {
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            reply => break reply?,
+        }
+    };
     let data = reply
         .get_document("$oplogQueryData")
         .map_err(|_| Error::reply(action, "the server's answer lacks $oplogQueryData"))?;

@@ -1,29 +1,38 @@
-//! How long to try again while a connection is broken or a replica set elects a primary.
+//! How long to try again while a connection is broken, a server restarts or a replica set elects a primary.
 
 use crate::error::{Error, Result};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-/// Attempts after the first. With the waits below they last about 40 seconds, beside the time that
-/// looking for a server takes: an election with default settings takes 10 to 12.
-const ATTEMPTS: u32 = 9;
+/// How long work is tried again, milliseconds: a user's patience is one for all that a program does.
+static LIMIT_MS: AtomicU64 = AtomicU64::new(60_000);
 /// The first wait; each next one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Counts the attempts of one piece of work.
+/// The attempts of one piece of work.
 #[derive(Debug, Default)]
 pub struct Patience {
     attempts: u32,
+    since: Option<Instant>,
 }
 
 impl Patience {
-    /// Waits before the next attempt; the failure itself once there were enough.
+    /// From now on work is tried again for so long after its first failure; a minute unless something else is said. An
+    /// election with default settings takes 10 to 12 seconds.
+    pub fn set_limit(limit: Duration) {
+        LIMIT_MS.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Waits before the next attempt; the failure itself once the time is over.
     pub async fn wait(&mut self, failure: Error) -> Result<()> {
-        if self.attempts == ATTEMPTS {
+        let limit = Duration::from_millis(LIMIT_MS.load(Ordering::Relaxed));
+        let left = limit.saturating_sub(self.since.get_or_insert_with(Instant::now).elapsed());
+        if left.is_zero() {
             return Err(failure);
         }
-        let wait = FIRST_WAIT.saturating_mul(1 << self.attempts).min(WAIT_MAX);
+        let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(WAIT_MAX).min(left);
         self.attempts += 1;
         tokio::time::sleep(wait).await;
         Ok(())

@@ -6,6 +6,8 @@ use crate::connection::Connection;
 use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
+use crate::oplog;
+use crate::patience::Patience;
 use crate::uri::ConnectionString;
 use bson::{Document, doc};
 use futures_util::future::join_all;
@@ -37,6 +39,15 @@ impl Default for SourceOptions {
     }
 }
 
+/// One life of a member: from its start, or its last rollback, to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incarnation {
+    /// What its process calls itself.
+    pub process: Option<[u8; 12]>,
+    /// Grows with every rollback; nothing where the user may not read the oplog.
+    pub rollback_id: Option<i32>,
+}
+
 /// A deployment to read from, pinned to one member.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -59,7 +70,7 @@ impl Source {
 
     async fn open(connection: &Connection, options: &SourceOptions) -> Result<Self> {
         let seed = connection.client()?;
-        let hello = hello(&seed).await.map_err(|error| error.doing(connection.action()))?;
+        let hello = first_hello(&seed).await.map_err(|error| error.doing(connection.action()))?;
         let topology = topology(&hello);
         let mut unknowns = Vec::new();
         let (client, member) = match &topology {
@@ -79,16 +90,45 @@ impl Source {
         Ok(Self { client, info, unknowns })
     }
 
+    /// What tells whether the member's record ids, and so the places of scans, are those that they were: a member of a set
+    /// that was restarted or rolled back applies its last writes anew, and documents get other ids. Nothing for others,
+    /// which keep theirs.
+    pub async fn incarnation(&self) -> Result<Option<Incarnation>> {
+        if !matches!(self.info.topology, TopologyKind::ReplicaSet(_)) {
+            return Ok(None);
+        }
+        let hello = first_hello(&self.client).await?;
+        let process =
+            hello.get_document("topologyVersion").and_then(|version| version.get_object_id("processId"));
+        let rollback_id = match oplog::position(self).await {
+            Ok(position) => Some(position.rollback_id),
+            Err(error) if error.kind() == ErrorKind::Unauthorized => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Incarnation { process: process.ok().map(|process| process.bytes()), rollback_id }))
+    }
+
     /// What is known of the deployment.
     pub fn info(&self) -> &DeploymentInfo {
         &self.info
     }
 }
 
+/// The first answer of a deployment. A connection that breaks is made again; a server that is not there is not waited for.
+pub(crate) async fn first_hello(client: &Client) -> Result<Document> {
+    let mut patience = Patience::default();
+    loop {
+        match hello(client).await {
+            Err(error) if error.is_passing() => patience.wait(error).await?,
+            answer => return answer,
+        }
+    }
+}
+
 pub(crate) async fn hello(client: &Client) -> Result<Document> {
-    match command::read(client, "admin", doc! { "hello": 1 }).await {
+    match command::ask(client, "admin", doc! { "hello": 1 }).await {
         // Servers before 4.4.2 know it by its old name.
-        Err(error) if error.is_code(59) => command::read(client, "admin", doc! { "isMaster": 1 }).await,
+        Err(error) if error.is_code(59) => command::ask(client, "admin", doc! { "isMaster": 1 }).await,
         other => other,
     }
 }

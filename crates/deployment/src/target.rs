@@ -48,7 +48,7 @@ impl Target {
 
     async fn open(connection: &Connection, write_concern: WriteConcern) -> Result<Self> {
         let client = connection.client()?;
-        let hello = source::hello(&client).await.map_err(|error| error.doing(connection.action()))?;
+        let hello = source::first_hello(&client).await.map_err(|error| error.doing(connection.action()))?;
         let topology = source::topology(&hello);
         let (server_version, version) = source::version(&client).await?;
         // hello went to any member; the write path needs the primary, so ask it something.

@@ -125,8 +125,8 @@ pub enum Error {
     NoOplog(#[source] Box<Error>),
     /// The member took back what it had shown.
     #[error(
-        "the member that is read has rolled back writes while it was read, so that what was read is of no one moment; \
-         dump again"
+        "the member that is read has rolled back writes or was restarted while it was read: what was read may be lost there, \
+         and then is of no one moment; dump again"
     )]
     RolledBack,
     /// What was read is not known to last.

@@ -119,7 +119,7 @@ impl Health {
 
     /// The states in which whoever answers sees the members that it hears from.
     async fn seen(&self) -> HashMap<String, String> {
-        let Ok(status) = command::read(&self.seed, "admin", doc! { "replSetGetStatus": 1 }).await else {
+        let Ok(status) = command::ask(&self.seed, "admin", doc! { "replSetGetStatus": 1 }).await else {
             return HashMap::new();
         };
         let members = status.get_array("members").into_iter().flatten().filter_map(Bson::as_document);
@@ -161,7 +161,7 @@ async fn ask(connection: Connection, address: String) -> Result<Answer> {
     } else if is("arbiterOnly") {
         MemberState::Arbiter
     } else {
-        let status = command::read(&client, "admin", doc! { "replSetGetStatus": 1 }).await;
+        let status = command::ask(&client, "admin", doc! { "replSetGetStatus": 1 }).await;
         status.map_or(MemberState::Unready, |status| state_of(number(&status, "myState")))
     };
     let last_write = hello.get_document("lastWrite").and_then(|last| last.get_datetime("lastWriteDate"));

@@ -54,14 +54,14 @@ async fn first_document(source: &Source, db: &str, collection: &str) -> Right {
 }
 
 async fn right(source: &Source, what: String, db: &str, command: Document) -> Right {
-    let outcome = command::read(&source.client, db, command).await.map(drop);
+    let outcome = command::ask(&source.client, db, command).await.map(drop);
     Right { what, outcome }
 }
 
 /// Who is signed in, and what its roles allow. Needs no rights.
 pub async fn user(source: &Source) -> Result<User> {
     let command = doc! { "connectionStatus": 1, "showPrivileges": true };
-    let reply = command::read(&source.client, "admin", command).await?;
+    let reply = command::ask(&source.client, "admin", command).await?;
     let info = reply.get_document("authInfo");
     let info = info.map_err(|error| Error::reply("ask who is signed in", error.to_string()))?;
     let documents = |key| info.get_array(key).into_iter().flatten().filter_map(Bson::as_document);

@@ -48,10 +48,10 @@ pub struct OplogWindow {
 
 /// The storage engine and its journal. Role `backup` is enough.
 pub async fn storage(source: &Source) -> Result<Storage> {
-    let status = command::read(&source.client, "admin", doc! { "serverStatus": 1 }).await?;
+    let status = command::ask(&source.client, "admin", doc! { "serverStatus": 1 }).await?;
     let engine = status.get_document("storageEngine").and_then(|engine| engine.get_str("name"));
     let engine = engine.map_err(|error| Error::reply("ask for the storage engine", error.to_string()))?;
-    let journaled = match command::read(&source.client, "admin", doc! { "getCmdLineOpts": 1 }).await {
+    let journaled = match command::ask(&source.client, "admin", doc! { "getCmdLineOpts": 1 }).await {
         Ok(options) => journal_option(&options),
         // The user may not ask: a journal that is written to has files.
         Err(_) => keeps_log(&status),
@@ -75,7 +75,7 @@ fn keeps_log(status: &Document) -> bool {
 /// The feature compatibility version. Role `backup` is enough.
 pub async fn compatibility(source: &Source) -> Result<Compatibility> {
     let command = doc! { "getParameter": 1, "featureCompatibilityVersion": 1 };
-    let reply = command::read(&source.client, "admin", command).await?;
+    let reply = command::ask(&source.client, "admin", command).await?;
     let fcv = reply.get_document("featureCompatibilityVersion");
     let read = fcv.and_then(|fcv| {
         let target = fcv.get_str("targetVersion").ok().map(ToOwned::to_owned);
@@ -94,7 +94,7 @@ pub async fn prepared(source: &Source) -> Result<Prepared> {
         "singleBatch": true,
         "readConcern": { "level": "local" },
     };
-    let reply = command::read(&source.client, "config", find).await?;
+    let reply = command::ask(&source.client, "config", find).await?;
     let cursor = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
     let found = cursor.map_err(|error| Error::reply("look for prepared transactions", error.to_string()))?;
     let begun =
@@ -105,7 +105,7 @@ pub async fn prepared(source: &Source) -> Result<Prepared> {
 /// What the oplog holds, and how full it is.
 pub async fn oplog_window(source: &Source) -> Result<OplogWindow> {
     let (oldest, newest) = (oplog::oldest(source).await?, oplog::last(source).await?);
-    let stats = command::read(&source.client, "local", doc! { "collStats": "oplog.rs" }).await;
+    let stats = command::ask(&source.client, "local", doc! { "collStats": "oplog.rs" }).await;
     let size = stats.ok().map(|stats| (whole(&stats, "size"), whole(&stats, "maxSize")));
     Ok(OplogWindow { oldest, newest, size: size.filter(|(_, most)| *most > 0) })
 }

@@ -8,7 +8,7 @@ use crate::oplog::Beginning;
 use crate::select::{Pattern, Selection};
 use crate::{Error, Result};
 use bson::{Bson, Document, RawDocumentBuf, doc};
-use mongoark_deployment::{Place, Source, oplog};
+use mongoark_deployment::{Incarnation, Place, Source, oplog};
 use mongoark_model::{Namespace, TopologyKind};
 use mongoark_monitor::Monitor;
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub(super) struct Begun {
     pub(super) member: String,
     /// When that member was synced, where that can be known.
     pub(super) initial_sync: Option<Vec<u8>>,
+    /// The life of that member in which cursors have their places.
+    pub(super) incarnation: Option<Incarnation>,
     pub(super) selection: Selection,
     pub(super) filter: Option<RawDocumentBuf>,
     /// Where the oplog begins that goes along.
@@ -113,6 +115,7 @@ impl Begun {
             topology: info.topology.to_string(),
             member: info.member.address.clone(),
             initial_sync,
+            incarnation: source.incarnation().await?,
             selection: options.selection.clone(),
             filter: options.filter.clone(),
             beginning,
@@ -143,7 +146,7 @@ impl Told {
 impl Checkpoint {
     /// Its document.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        let Begun { topology, member, initial_sync, selection, filter, beginning } = &self.begun;
+        let Begun { topology, member, initial_sync, incarnation, selection, filter, beginning } = &self.begun;
         let patterns = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut document = doc! {
             "v": 1,
@@ -154,6 +157,10 @@ impl Checkpoint {
         };
         if let Some(id) = initial_sync {
             document.insert("initialSync", binary(id));
+        }
+        if let Some(Incarnation { process, rollback_id }) = incarnation {
+            let process = process.as_ref().map(|process| binary(process));
+            document.insert("incarnation", doc! { "process": process, "rollbackId": *rollback_id });
         }
         if let Some(filter) = filter {
             document.insert("filter", binary(filter.as_bytes()));
@@ -214,6 +221,13 @@ fn from_document(document: &Document) -> Parsed<Checkpoint> {
         topology: document.get_str("topology")?.to_owned(),
         member: document.get_str("member")?.to_owned(),
         initial_sync: document.get_binary_generic("initialSync").ok().cloned(),
+        incarnation: document.get_document("incarnation").ok().map(|incarnation| Incarnation {
+            process: incarnation
+                .get_binary_generic("process")
+                .ok()
+                .and_then(|id| id.as_slice().try_into().ok()),
+            rollback_id: incarnation.get_i32("rollbackId").ok(),
+        }),
         selection: Selection { include: patterns("include")?, exclude: patterns("exclude")? },
         filter,
         beginning: document.get_document("oplog").ok().map(Beginning::from_document).transpose()?,
@@ -301,6 +315,7 @@ mod tests {
                 topology: "replica set rs0".to_owned(),
                 member: "host:1".to_owned(),
                 initial_sync: Some(vec![1, 2]),
+                incarnation: Some(Incarnation { process: Some([3; 12]), rollback_id: None }),
                 selection: selection.clone(),
                 filter: Some(rawdoc! { "a": 1 }),
                 beginning: None,
@@ -316,6 +331,7 @@ mod tests {
         assert_eq!((&found.parts, &found.told), (&checkpoint.parts, &checkpoint.told));
         assert_eq!((found.begun.selection, found.begun.filter), (selection, checkpoint.begun.filter));
         assert_eq!(found.begun.initial_sync, Some(vec![1, 2]));
+        assert_eq!(found.begun.incarnation, checkpoint.begun.incarnation);
         assert!(Checkpoint::decode(b"nothing").unwrap_err().to_string().contains("cannot be used"));
     }
 }

@@ -102,7 +102,14 @@ pub async fn dump(
     let since = Instant::now();
     let Job { plan, begun, left, whole, kept, changes, input, archive, is_new } = job;
     let context = Arc::new(Context {
-        run: Arc::new(Run::new(source, input.clone(), options.jobs, monitor, stop)),
+        run: Arc::new(Run::new(
+            source,
+            begun.incarnation.clone(),
+            input.clone(),
+            options.jobs,
+            monitor,
+            stop,
+        )),
         filter: options.filter.clone(),
         has_oplog: begun.beginning.is_some(),
         left: Mutex::new(left),

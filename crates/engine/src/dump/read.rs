@@ -131,7 +131,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
         context.run.sink.retract(planned.stream)?;
         context.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
         let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
-        if error.is_passing() || is_lost && restarts < RESTARTS {
+        if error.may_pass() || is_lost && restarts < RESTARTS {
             context.run.check()?;
             restarts += u32::from(is_lost);
             context.run.monitor.warn(name(), format!("read again from its start: {error}"));

@@ -64,9 +64,15 @@ impl Resumable {
         monitor: &Monitor,
     ) -> Result<Job> {
         let Self { path, interrupted, checkpoint } = self;
-        let Checkpoint { begun, parts, told } = checkpoint;
+        let Checkpoint { mut begun, mut parts, told } = checkpoint;
         check_wanted(&begun, &interrupted, options)?;
         check_source(&begun, source, options).await?;
+        let incarnation = source.incarnation().await?;
+        if incarnation != begun.incarnation {
+            // Places mean nothing any more.
+            parts.clear();
+            begun.incarnation = incarnation;
+        }
         let is_read: HashSet<u32> = interrupted.closed_streams().into_iter().collect();
         let plan = plan::again(source, collections(&interrupted)?, is_read.clone()).await?;
         let oplog = plan.oplog_stream();
@@ -166,7 +172,7 @@ async fn check_source(begun: &Begun, source: &Source, options: &DumpOptions) -> 
     }
     if now.initial_sync != begun.initial_sync {
         return Err(Error::Refused(format!(
-            "{} was synced anew since the dump was begun, and nothing tells where its documents are now; begin anew without \
+            "{} was synced anew, or restarted, since the dump was begun, and nothing tells where its documents are now; begin anew without \
              --resume",
             begun.member
         )));

@@ -149,8 +149,9 @@ async fn write(
     let settings = settings(source, wanted);
     let entries = std::mem::take(&mut plan.entries);
     let output = DumpOutput::begin(output, settings, entries, monitor)?;
+    let incarnation = source.incarnation().await?;
     let context = Arc::new(Context {
-        run: Arc::new(Run::new(source, output.clone(), wanted.jobs, monitor, stop)),
+        run: Arc::new(Run::new(source, incarnation, output.clone(), wanted.jobs, monitor, stop)),
         is_bare: wanted.is_bare,
         is_archive: wanted.is_archive,
     });

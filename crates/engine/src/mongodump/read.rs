@@ -102,7 +102,7 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        let is_lost = error.is_passing() || is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
+        let is_lost = error.may_pass() || is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
         if !is_lost || restarts == RESTARTS || !context.run.sink.take_back(planned.stream)? {
             return Err(error.into());
         }

@@ -105,7 +105,7 @@ impl<S: EntrySink> Follower<S> {
         let mut patience = Patience::default();
         while !self.has_all() {
             match self.follow_one_cursor(&mut patience).await {
-                Err(Error::Deployment(error)) if error.is_passing() || is_lost(&error) => {
+                Err(Error::Deployment(error)) if error.may_pass() || is_lost(&error) => {
                     self.check()?;
                     patience.wait(error).await?;
                 }

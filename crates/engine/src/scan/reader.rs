@@ -7,7 +7,7 @@ use super::{
     whereabouts,
 };
 use crate::{Error, Result};
-use mongoark_deployment::{self as deployment, Collection, ErrorKind, Patience, Scan};
+use mongoark_deployment::{self as deployment, Collection, ErrorKind, Incarnation, Patience, Scan};
 use mongoark_model::{CollectionMetadata, Counts, Namespace};
 use mongoark_monitor::{Item, Monitor};
 use std::sync::Arc;
@@ -62,6 +62,7 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
     item: &Item,
 ) -> Result<Read> {
     let is_gone = Arc::new(AtomicBool::new(false));
+    let incarnation = run.incarnation();
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
     for (part, scan) in scans {
         let reader = Reader {
@@ -69,6 +70,7 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
             metadata: reading.metadata.clone(),
             data: reading.namespace.clone(),
             is_gone: Arc::clone(&is_gone),
+            incarnation: incarnation.clone(),
         };
         let item = item.clone();
         parts.spawn(async move { reader.part(scan, stream, part, &item).await });
@@ -88,6 +90,8 @@ struct Reader<S> {
     data: Namespace,
     /// Set where the collection turns out to be dropped.
     is_gone: Arc<AtomicBool>,
+    /// The life of the member in which it is read.
+    incarnation: Option<Incarnation>,
 }
 
 impl<S: ChunkSink> Reader<S> {
@@ -127,7 +131,7 @@ impl<S: ChunkSink> Reader<S> {
     ) -> Result<bool> {
         loop {
             let is_lost = is_lost_cursor(&error);
-            if !error.is_passing() && !is_lost && !matches!(error.kind(), ErrorKind::Command(_)) {
+            if !error.may_pass() && !is_lost && !matches!(error.kind(), ErrorKind::Command(_)) {
                 return Err(error.into());
             }
             let namespace = match whereabouts(&self.run.source, &self.metadata).await? {
@@ -135,7 +139,7 @@ impl<S: ChunkSink> Reader<S> {
                 Whereabouts::Here => self.data.clone(),
                 Whereabouts::Renamed(to) => to,
             };
-            if !error.is_passing() && !is_lost {
+            if !error.may_pass() && !is_lost {
                 return Err(error.into());
             }
             let text = format!("{namespace}: another cursor goes on where one was lost: {error}");
@@ -143,6 +147,9 @@ impl<S: ChunkSink> Reader<S> {
             let lost = error.to_string();
             patience.wait(error).await?;
             self.run.check()?;
+            if !self.run.is_still(self.incarnation.as_ref()).await? {
+                return Err(another_life(&namespace, &lost));
+            }
             match scan.reopen(&namespace).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => return Err(cannot_go_on(&namespace, &lost)),
@@ -150,6 +157,12 @@ impl<S: ChunkSink> Reader<S> {
             }
         }
     }
+}
+
+/// A member that was restarted or rolled back: the collection is read again from its start.
+fn another_life(namespace: &Namespace, lost: &str) -> Error {
+    let message = format!("its cursor was lost, and the member was restarted or rolled back since: {lost}");
+    deployment::Error::new(ErrorKind::Network, format!("read {namespace}"), message).into()
 }
 
 /// A cursor without a place to go on: only from the start, where that can be.

@@ -23,7 +23,7 @@ pub(crate) async fn whereabouts(source: &Source, metadata: &CollectionMetadata) 
     loop {
         match look_for(source, metadata).await {
             Ok(found) => return Ok(found),
-            Err(error) if error.is_passing() => patience.wait(error).await?,
+            Err(error) if error.may_pass() => patience.wait(error).await?,
             Err(error) => return Err(error.into()),
         }
     }

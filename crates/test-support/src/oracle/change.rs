@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::{Id, Namespace, State};
+use super::state::{Aspect, Id, Namespace, State};
 use crate::compare::Fields;
 
 /// A change; several of them make a step of a writer.
@@ -62,6 +62,20 @@ impl Change {
             }
             Self::Removed(name, id) => state.at(name).remove(id),
             Self::Put(name, id, bytes) => state.at(name).put(id.clone(), Arc::clone(bytes)),
+        }
+    }
+
+    /// What of which namespace it is about, if it is about one thing inside.
+    pub(super) fn aspect(&self) -> Option<(String, Aspect)> {
+        match self {
+            Self::Options(name, _) => Some((name.clone(), Aspect::Options)),
+            Self::Unbuilt(name, index) | Self::Built(name, index, _) => {
+                Some((name.clone(), Aspect::Index(index.clone())))
+            }
+            Self::Removed(name, id) | Self::Put(name, id, _) => {
+                Some((name.clone(), Aspect::Document(id.clone())))
+            }
+            Self::Gone(_) | Self::Renamed { .. } | Self::Appeared(..) => None,
         }
     }
 

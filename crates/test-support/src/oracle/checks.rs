@@ -2,7 +2,7 @@
 
 use mongoark_bson_bytes::get;
 
-use super::state::{Id, Namespace, State};
+use super::state::{Aspect, Id, Namespace, State};
 use super::writers::{bank, counters, large};
 use crate::compare::fields::value_text;
 
@@ -32,15 +32,19 @@ fn compare(name: &str, expected: &Namespace, found: &Namespace, lines: &mut Vec<
     if expected.kind != found.kind {
         lines.push(format!("{name:?}: expected a {}, found a {}", expected.kind, found.kind));
     }
-    expected.options.differences(&found.options, &format!("{name:?} options"), lines);
-    for (index, fields) in &expected.indexes {
+    if expected.is_settled(&Aspect::Options) {
+        expected.options.differences(&found.options, &format!("{name:?} options"), lines);
+    }
+    let is_settled = |index: &String| expected.is_settled(&Aspect::Index(index.clone()));
+    for (index, fields) in expected.indexes.iter().filter(|(index, _)| is_settled(index)) {
         let of = format!("{name:?} index {index:?}");
         match found.indexes.get(index) {
             Some(others) => fields.differences(others, &of, lines),
             None => lines.push(format!("{of}: missing")),
         }
     }
-    let extra = found.indexes.keys().filter(|index| !expected.indexes.contains_key(*index));
+    let is_extra = |index: &&String| !expected.indexes.contains_key(*index) && is_settled(index);
+    let extra = found.indexes.keys().filter(is_extra);
     lines.extend(extra.map(|index| format!("{name:?} index {index:?}: unexpected")));
     compare_documents(name, expected, found, lines);
 }
@@ -49,14 +53,14 @@ fn compare_documents(name: &str, expected: &Namespace, found: &Namespace, lines:
     let mut of_documents = Vec::new();
     let mut line =
         |what: &str, id: &Id| of_documents.push(format!("{name:?} document {}: {what}", shown(id)));
-    for (id, bytes) in expected.documents().filter(|(id, _)| expected.is_settled(id)) {
+    for (id, bytes) in expected.documents().filter(|(id, _)| expected.is_settled_document(id)) {
         match found.document(id) {
             None => line("missing", id),
             Some(other) if other != bytes => line("differs", id),
             Some(_) => {}
         }
     }
-    let is_expected = |id| expected.document(id).is_some() || !expected.is_settled(id);
+    let is_expected = |id| expected.document(id).is_some() || !expected.is_settled_document(id);
     for (id, _) in found.documents().filter(|(id, _)| !is_expected(id)) {
         line("unexpected", id);
     }
@@ -109,14 +113,14 @@ mod tests {
         let mut expected = state(1, 1);
         assert_eq!(differences(&expected, &state(2, 1)).len(), 1);
         assert_eq!(differences(&expected, &state(1, 2)).len(), 2);
-        let unsettled = id_of(rawdoc! { "_id": 2 }.as_bytes());
-        expected.namespaces.get_mut("d.c").unwrap().unsettle(unsettled);
+        let document = |id: i32| Aspect::Document(id_of(rawdoc! { "_id": id }.as_bytes()));
+        expected.namespaces.get_mut("d.c").unwrap().unsettle(document(2));
         assert_eq!(
             differences(&expected, &state(1, 2)).len(),
             1,
             "the first is missing, the second may be there"
         );
-        expected.namespaces.get_mut("d.c").unwrap().unsettle(id_of(rawdoc! { "_id": 1 }.as_bytes()));
+        expected.namespaces.get_mut("d.c").unwrap().unsettle(document(1));
         assert!(differences(&expected, &state(2, 1)).is_empty());
     }
 }

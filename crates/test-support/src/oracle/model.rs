@@ -8,7 +8,7 @@ use mongodb::Client;
 use super::change::Change;
 use super::oplog::Times;
 use super::pen::Written;
-use super::state::{Id, State};
+use super::state::{Aspect, State};
 
 /// What a writer did in one step.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub(super) struct Step {
 pub struct Model {
     /// By time; changes of the same time in the order in which they have to be made.
     changes: Vec<(Timestamp, Change)>,
-    /// Documents that one step changed more than once: nobody saw them between the first change and the last.
+    /// What one step changed more than once: nobody saw it between the first change and the last. A command that was
+    /// sent again after an election is such a step.
     unsettled: Vec<Unsettled>,
     databases: Vec<String>,
     refused: BTreeMap<String, usize>,
@@ -40,7 +41,7 @@ struct Unsettled {
     first: Timestamp,
     last: Timestamp,
     namespace: String,
-    id: Id,
+    aspect: Aspect,
 }
 
 impl Model {
@@ -59,8 +60,8 @@ impl Model {
             for change in &step.changes {
                 let (first, last) = times_of(step, change, &times);
                 changes.push((last, change.clone()));
-                if let (true, Change::Put(namespace, id, _)) = (first < last, change) {
-                    unsettled.push(Unsettled { first, last, namespace: namespace.clone(), id: id.clone() });
+                if let (true, Some((namespace, aspect))) = (first < last, change.aspect()) {
+                    unsettled.push(Unsettled { first, last, namespace, aspect });
                 }
             }
         }
@@ -77,7 +78,7 @@ impl Model {
         }
         for unsettled in self.unsettled.iter().filter(|it| it.first <= time && time < it.last) {
             if let Some(namespace) = state.namespaces.get_mut(&unsettled.namespace) {
-                namespace.unsettle(unsettled.id.clone());
+                namespace.unsettle(unsettled.aspect.clone());
             }
         }
         state

@@ -167,7 +167,7 @@ pub async fn snapshot_differences(
         let mut read = Namespace::new("collection", None, namespace.options.clone());
         let done = read_documents(client, database, find, &mut read).await;
         let settled = |found: &Namespace| {
-            let settled = found.documents().filter(|(id, _)| namespace.is_settled(id));
+            let settled = found.documents().filter(|(id, _)| namespace.is_settled_document(id));
             settled.map(|(id, bytes)| (id.clone(), Arc::clone(bytes))).collect::<Vec<_>>()
         };
         let has_all = settled(&read) == settled(namespace);

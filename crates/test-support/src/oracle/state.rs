@@ -37,8 +37,17 @@ pub struct Namespace {
     pub indexes: BTreeMap<String, Fields>,
     documents: BTreeMap<Id, Document>,
     next_place: u64,
-    /// Documents of which nobody knows the contents.
-    unsettled: BTreeSet<Id>,
+    /// What nobody knows.
+    unsettled: BTreeSet<Aspect>,
+}
+
+/// A part of a namespace that changes by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Aspect {
+    Options,
+    /// By its name.
+    Index(String),
+    Document(Id),
 }
 
 #[derive(Debug, Clone)]
@@ -73,14 +82,19 @@ impl Namespace {
         self.documents.remove(id);
     }
 
-    /// Notes that a document was about to be changed once more: it may be there, or not, with any contents.
-    pub(super) fn unsettle(&mut self, id: Id) {
-        self.unsettled.insert(id);
+    /// Notes that something was about to be changed once more: it may be there, or not, as anything.
+    pub(super) fn unsettle(&mut self, aspect: Aspect) {
+        self.unsettled.insert(aspect);
+    }
+
+    /// Whether it is known how something was.
+    pub(super) fn is_settled(&self, aspect: &Aspect) -> bool {
+        !self.unsettled.contains(aspect)
     }
 
     /// Whether it is known what a document was.
-    pub(super) fn is_settled(&self, id: &Id) -> bool {
-        !self.unsettled.contains(id)
+    pub(super) fn is_settled_document(&self, id: &Id) -> bool {
+        self.unsettled.is_empty() || self.is_settled(&Aspect::Document(id.clone()))
     }
 
     /// The bytes of a document.
