@@ -184,8 +184,14 @@ async fn where_there_is_nothing_to_go_on_with_a_dump_is_begun() {
     let resumed = desk.run(&["--no-encryption", "--resume"]).expect(0);
     resumed.says("beginning anew");
     std::fs::remove_file(desk.path("archive")).unwrap();
-    std::fs::write(desk.path("archive.partial"), b"nothing that anybody wrote").unwrap();
+    std::fs::write(desk.path("archive.partial"), b"").unwrap();
     desk.run(&["--no-encryption", "--resume"]).expect(0).says("beginning anew");
+    std::fs::remove_file(desk.path("archive")).unwrap();
+    // What is none of ours is not written over.
+    std::fs::write(desk.path("archive.partial"), [7; 5_000]).unwrap();
+    desk.run(&["--no-encryption", "--resume"]).expect(1);
+    assert_eq!(std::fs::read(desk.path("archive.partial")).unwrap(), [7; 5_000]);
+    desk.run(&["--no-encryption"]).expect(0);
     desk.run(&["--no-encryption", "--resume"]).expect(2).says("exists");
     desk.expect_whole(&[]).await;
 }

@@ -67,7 +67,8 @@ impl Interrupted {
         let mut input = BufReader::with_capacity(1 << 20, file.handle()?);
         let header = match Header::read(&mut input, limits) {
             Ok(header) => header,
-            Err(error) if is_of_what_was_written(&error) => return Ok(None),
+            // Killed at its very beginning.
+            Err(error) if error.kind() == ErrorKind::Truncated => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let keys = header.unlock(&unlock(&header)?, limits)?;
@@ -182,7 +183,6 @@ fn is_of_what_was_written(error: &Error) -> bool {
             | ErrorKind::TrailingData
             | ErrorKind::Reordered
             | ErrorKind::LimitExceeded
-            | ErrorKind::UnsupportedVersion
     )
 }
 

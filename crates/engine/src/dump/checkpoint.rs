@@ -209,6 +209,10 @@ impl From<bson::error::Error> for Wrong {
 }
 
 fn from_document(document: &Document) -> Parsed<Checkpoint> {
+    let version = document.get_i32("v")?;
+    if version != 1 {
+        return Err(Wrong(format!("it is of version {version}, which another mongoark has written")));
+    }
     let patterns = |key| -> Parsed<Vec<Pattern>> {
         let texts = document.get_array(key)?.iter().map(|pattern| pattern.as_str().unwrap_or_default());
         texts.map(|text| text.parse().map_err(Wrong)).collect()

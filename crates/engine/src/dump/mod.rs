@@ -112,6 +112,7 @@ pub async fn dump(
         )),
         filter: options.filter.clone(),
         has_oplog: begun.beginning.is_some(),
+        life: begun.incarnation.clone(),
         left: Mutex::new(left),
         kept: Mutex::new(kept),
         changes: Arc::new(Mutex::new(changes)),
@@ -256,16 +257,20 @@ async fn contents(
         let (begun, changes) = (begun.clone(), Arc::clone(&context.changes));
         Keeper::start(input.clone(), begun, changes, run.monitor.clone(), every)
     });
-    let contents = match (&begun.beginning, scope) {
-        (Some(beginning), Some(scope)) => with_oplog(context, plan, beginning, scope, stream).await,
-        _ => {
-            read::all(context, plan).await.map(|totals| Contents { totals, changes: Vec::new(), oplog: None })
-        }
-    };
+    if let (Some(beginning), Some(scope)) = (&begun.beginning, scope) {
+        return with_oplog(context, plan, beginning, scope, keeper).await;
+    }
+    let totals = documents(context, plan, keeper).await?;
+    Ok(Contents { totals, changes: Vec::new(), oplog: None })
+}
+
+/// Every collection. Checkpoints end with the last one: behind the end of the oplog there is nothing to go on with.
+async fn documents(context: &Arc<Context>, plan: &Plan, keeper: Option<Keeper>) -> Result<Counts> {
+    let read = read::all(context, plan).await;
     if let Some(keeper) = keeper {
         keeper.stop().await;
     }
-    contents
+    read
 }
 
 async fn with_oplog(
@@ -273,13 +278,13 @@ async fn with_oplog(
     plan: &Plan,
     beginning: &Beginning,
     scope: Scope,
-    stream: u32,
+    keeper: Option<Keeper>,
 ) -> Result<Contents> {
-    let run = &context.run;
+    let (run, stream) = (&context.run, plan.oplog_stream());
     let sink = ArchivedOplog::beside(&run.sink, stream, beginning, &scope.selection, plan.uuids());
     // What is in the archive can never be rolled back.
     let capture = Capture::begin(&run.following(Level::Majority), beginning.clone(), "oplog", sink);
-    let totals = match read::all(context, plan).await {
+    let totals = match documents(context, plan, keeper).await {
         Ok(totals) => totals,
         // Where the oplog's reader ended the run, its error is the cause.
         Err(error) => return Err(capture.abandon().await.unwrap_or(error)),

@@ -10,7 +10,7 @@ use crate::scan::{
 };
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
-use mongoark_deployment::{Patience, Place, Scan};
+use mongoark_deployment::{Incarnation, Patience, Place, Scan};
 use mongoark_model::{CollectionKind, Counts};
 use mongoark_monitor::Item;
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub(super) struct Context {
     pub(super) filter: Option<RawDocumentBuf>,
     /// Whether the oplog goes along, and tells what happens to collections meanwhile.
     pub(super) has_oplog: bool,
+    /// The life of the member in which an earlier run, or this one, began.
+    pub(super) life: Option<Incarnation>,
     /// Where cursors of an earlier run had come to, by stream; taken by who goes on there.
     pub(super) left: Mutex<BTreeMap<u32, Vec<PartPlace>>>,
     /// What an earlier run has read of these streams, and is in the archive.
@@ -116,28 +118,34 @@ async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome
 async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
     let (metadata, stats) = (&planned.metadata, planned.stats);
     let name = || metadata.namespace.to_string();
-    let mut left = context.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
+    let left = context.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
+    let mut left = left.unwrap_or_default();
     let mut restarts = 0;
     let mut patience = Patience::default();
     loop {
         let item = context.run.monitor.item(name(), stats.documents, stats.bytes);
-        let read = attempt(context, planned, &item, left.take().unwrap_or_default()).await;
+        let mut is_begun = false;
+        let read = attempt(context, planned, &item, &left, &mut is_begun).await;
         context.run.monitor.finish(&item);
         let error = match read {
             Ok(outcome) => return Ok(outcome),
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        context.run.sink.retract(planned.stream)?;
-        context.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
         let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
         if error.may_pass() || is_lost && restarts < RESTARTS {
             context.run.check()?;
             restarts += u32::from(is_lost);
-            context.run.monitor.warn(name(), format!("read again from its start: {error}"));
+            let why = error.to_string();
+            // Where this ends the run, what is there stays, and can be gone on with.
             patience.wait(error).await?;
+            if is_begun || is_lost || left.is_empty() {
+                take_back(context, planned, &mut left)?;
+                context.run.monitor.warn(name(), format!("read again from its start: {why}"));
+            }
             continue;
         }
+        take_back(context, planned, &mut left)?;
         if !is_for_the_collection(&error) {
             return Err(error.into());
         }
@@ -149,20 +157,30 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
     }
 }
 
-/// One attempt at all documents, or at those that an earlier run left.
+/// All that was read of a stream counts no longer, and it is begun from its start.
+fn take_back(context: &Context, planned: &Planned, left: &mut Vec<PartPlace>) -> Result<()> {
+    left.clear();
+    context.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&planned.stream);
+    context.run.sink.retract(planned.stream)
+}
+
+/// One attempt at all documents, or at those that an earlier run left; `is_begun` once anything may be sent.
 async fn attempt(
     context: &Arc<Context>,
     planned: &Planned,
     item: &Item,
-    left: Vec<PartPlace>,
+    left: &[PartPlace],
+    is_begun: &mut bool,
 ) -> Result<Outcome> {
     let metadata = &planned.metadata;
     let namespace = metadata.data_namespace();
     let (numbers, places): (Vec<usize>, Vec<Place>) =
         left.iter().enumerate().filter_map(|(part, left)| Some((part, left.place.clone()?))).unzip();
     if places.is_empty() && !left.is_empty() {
-        return Ok(Outcome::Read(Counts::default()));
+        return where_it_is(context, planned, Counts::default()).await;
     }
+    // Of before the cursors: what they are opened in may be another life already.
+    let life = if left.is_empty() { context.run.incarnation() } else { context.life.clone() };
     let reading = Reading {
         source: &context.run.source,
         metadata,
@@ -177,19 +195,28 @@ async fn attempt(
     let Some(scans) = open_where_it_is(reading, &context.run.monitor).await? else {
         return Ok(dropped(context, planned, Counts::default()));
     };
+    *is_begun = true;
+    if !left.is_empty() && !context.run.is_still(life.as_ref()).await? {
+        return Err(scan::another_life(&namespace, "it was left by an earlier run"));
+    }
     let (parts, scans): (Vec<PartPlace>, Vec<(usize, Scan)>) = if places.is_empty() {
         let parts = scans.iter().map(|scan| PartPlace::at(scan.place())).collect();
         (parts, scans.into_iter().enumerate().collect())
     } else {
-        (left, numbers.into_iter().zip(scans).collect())
+        (left.to_vec(), numbers.into_iter().zip(scans).collect())
     };
     context.run.sink.begin_parts(planned.stream, parts);
-    let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
+    let read = scan::to_the_end(&context.run, life, reading, scans, planned.stream, item).await?;
     let counts = read.counts;
     if read.is_gone {
         return Ok(dropped(context, planned, counts));
     }
-    Ok(match whereabouts(&context.run.source, metadata).await? {
+    where_it_is(context, planned, counts).await
+}
+
+/// A collection that is read to its end, under the name that it has now.
+async fn where_it_is(context: &Context, planned: &Planned, counts: Counts) -> Result<Outcome> {
+    Ok(match whereabouts(&context.run.source, &planned.metadata).await? {
         Whereabouts::Renamed(to) => {
             let what = format!(
                 "renamed to {to} while the dump ran; its documents are in the archive under its old name"
@@ -202,7 +229,8 @@ async fn attempt(
 
 /// A collection that was dropped before it was read to its end.
 fn dropped(context: &Context, planned: &Planned, counts: Counts) -> Outcome {
-    let what = match counts.documents {
+    let kept = context.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&planned.stream).copied();
+    let what = match counts.documents + kept.unwrap_or_default().documents {
         0 => "dropped while the dump ran; its documents are not in the archive".to_owned(),
         some => format!("dropped while the dump ran; only {some} of its documents are in the archive"),
     };

@@ -95,7 +95,11 @@ impl Resumable {
             let again = |part: PartPlace| PartPlace::known(part.place, part.is_done, Vec::new());
             (stream, parts.into_iter().map(again).collect())
         });
-        let left = left.collect();
+        let left: BTreeMap<u32, Vec<PartPlace>> = left.collect();
+        // So that none is lost if this run is broken off before their turn comes.
+        for (stream, parts) in &left {
+            input.begin_parts(*stream, parts.clone());
+        }
         Ok(Job { plan, begun, left, whole, kept, changes, input, archive, is_new: false })
     }
 }
@@ -110,6 +114,10 @@ fn take_back(input: &ArchiveInput, stream: &KeptStream, parts: Option<&Vec<PartP
     let beyond: HashSet<u64> = parts.iter().flat_map(|part| &part.beyond).copied().collect();
     let (behind, stay): (Vec<KeptChunk>, Vec<KeptChunk>) =
         stream.chunks.iter().partition(|chunk| beyond.contains(&chunk.seq));
+    if stay.is_empty() {
+        input.retract(stream.stream)?;
+        return Ok(Counts::default());
+    }
     let seqs: Vec<u64> = behind.iter().map(|chunk| chunk.seq).collect();
     input.retract_chunks(stream.stream, &seqs)?;
     Ok(counts(&stay))

@@ -127,6 +127,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         raw_data: planned.raw_data,
         places: &[],
     };
+    let life = context.run.incarnation();
     let scans = match planned.part {
         // Every database's accounts are in the one collection, which nobody renames.
         Part::AccountsOfDatabase => {
@@ -139,7 +140,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         return Ok(Counts::default());
     };
     let scans = scans.into_iter().enumerate().collect();
-    let read = scan::to_the_end(&context.run, reading, scans, planned.stream, item).await?;
+    let read = scan::to_the_end(&context.run, life, reading, scans, planned.stream, item).await?;
     if read.is_gone {
         context.run.monitor.warn("", dropped(&planned.metadata.namespace));
     }

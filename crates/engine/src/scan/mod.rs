@@ -5,14 +5,14 @@ mod reader;
 mod run;
 mod whereabouts;
 
-pub(crate) use reader::{open_where_it_is, to_the_end};
+pub(crate) use reader::{another_life, open_where_it_is, to_the_end};
 pub(crate) use run::Run;
 pub(crate) use whereabouts::{Whereabouts, indexes_where_it_is, whereabouts};
 
 use crate::archive::OpenChunk;
 use crate::{Error, Result};
 use bson::RawDocument;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use mongoark_deployment::{
     self as deployment, Batch, Collection, CollectionStats, ErrorKind, Place, Scan, Source,
 };
@@ -58,7 +58,8 @@ impl Reading<'_> {
                 .places
                 .iter()
                 .map(|place| Scan::from_place(self.source, collection, place, batch_documents));
-            return try_join_all(scans).await;
+            // All of them to their ends: a request under way cannot be dropped.
+            return join_all(scans).await.into_iter().collect();
         }
         let parts = self.parts();
         if parts > 1 {
@@ -185,9 +186,11 @@ impl<'a, S: ChunkSink> Filler<'a, S> {
     }
 
     /// Sends what is left, and tells how much there was.
-    pub(crate) fn finish(mut self) -> Result<Counts> {
+    pub(crate) fn finish(mut self, is_done: bool) -> Result<Counts> {
         self.flush()?;
-        self.sink.tell_place(self.stream, self.part, None, true);
+        if is_done {
+            self.sink.tell_place(self.stream, self.part, None, true);
+        }
         Ok(self.counts)
     }
 }

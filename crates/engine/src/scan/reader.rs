@@ -53,16 +53,17 @@ pub(crate) struct Read {
     pub(crate) is_gone: bool,
 }
 
-/// Reads a collection's cursors to their ends, all at once; each comes with the number of its part.
+/// Reads a collection's cursors to their ends, all at once; each comes with the number of its part. All are
+/// of this life of the member.
 pub(crate) async fn to_the_end<S: ChunkSink>(
     run: &Arc<Run<S>>,
+    incarnation: Option<Incarnation>,
     reading: Reading<'_>,
     scans: Vec<(usize, Scan)>,
     stream: S::Stream,
     item: &Item,
 ) -> Result<Read> {
     let is_gone = Arc::new(AtomicBool::new(false));
-    let incarnation = run.incarnation();
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
     for (part, scan) in scans {
         let reader = Reader {
@@ -101,6 +102,7 @@ impl<S: ChunkSink> Reader<S> {
         let _cursor = run.cursors.acquire().await.map_err(|_| Error::PipelineClosed("the cursors"))?;
         let mut filler = Filler::new(&run.sink, stream, part);
         let mut patience = Patience::default();
+        let mut is_gone = false;
         loop {
             run.check()?;
             match scan.next().await {
@@ -113,12 +115,14 @@ impl<S: ChunkSink> Reader<S> {
                 Err(error) => {
                     if !self.go_on(&mut scan, error, &mut patience).await? {
                         self.is_gone.store(true, Ordering::Relaxed);
+                        is_gone = true;
                         break;
                     }
                 }
             }
         }
-        filler.finish()
+        // A part that ended because its collection is gone is not done: who goes on with it finds that out anew.
+        filler.finish(!is_gone)
     }
 
     /// Opens another cursor behind the last document, after `error` ended the one before. False where the collection
@@ -160,8 +164,8 @@ impl<S: ChunkSink> Reader<S> {
 }
 
 /// A member that was restarted or rolled back: the collection is read again from its start.
-fn another_life(namespace: &Namespace, lost: &str) -> Error {
-    let message = format!("its cursor was lost, and the member was restarted or rolled back since: {lost}");
+pub(crate) fn another_life(namespace: &Namespace, lost: &str) -> Error {
+    let message = format!("its place is lost, since the member was restarted or rolled back: {lost}");
     deployment::Error::new(ErrorKind::Network, format!("read {namespace}"), message).into()
 }
 
