@@ -208,3 +208,19 @@ async fn a_place_that_is_gone_means_to_read_the_collection_again() {
     desk.run(&["--no-encryption", "--resume"]).expect(0).says("read again from its start");
     desk.expect_whole(&[]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_restarted_since_is_not_read_on_from() {
+    let mut desk = Desk::new().await;
+    desk.insert("large", 0..30_000).await;
+    for flags in [&["--no-encryption", "--no-oplog"][..], &["--no-encryption"]] {
+        desk.killed_at(8_000_000, flags).await;
+        desk.source.kill(0);
+        desk.source.restart(0).await;
+        desk.client = desk.source.client().await;
+        desk.run(&[flags, &["--resume"]].concat()).expect(1).says("restarted");
+        assert!(!desk.path("archive").exists());
+    }
+    desk.run(&["--no-encryption"]).expect(0);
+    desk.expect_whole(&[]).await;
+}
