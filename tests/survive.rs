@@ -13,6 +13,7 @@ use mongodb::Client;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+use support::tools::Tools;
 use support::{Run, arg, finished, mongoark, program};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -167,4 +168,21 @@ async fn a_server_that_stays_away_ends_a_dump_that_can_be_gone_on_with() {
     desk.dump(&server.uri(), &["--resume"]).expect(0).says("going on behind");
     desk.restore(&desk.target.uri()).expect(0);
     desk.expect_equal("after a resumed dump").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hides_its_oplog_is_dumped_without_it() {
+    let desk = Desk::new().await;
+    let hidden = FailCommand::new(["find"]).error_code(8000).namespace("local.oplog.rs");
+    hidden.enable(&desk.client).await;
+    let dumped = desk.dump(&desk.source.uri(), &["--no-oplog"]);
+    let tools = Tools::link();
+    let out = desk.folder.path().join("dump");
+    let uri = desk.source.uri();
+    let by_tool = support::run(tools.mongodump().args(["--uri", &uri, "--out", arg(&out)]));
+    FailCommand::disable(&desk.client).await;
+    dumped.expect(0);
+    by_tool.expect(0);
+    desk.restore(&desk.target.uri()).expect(0);
+    desk.expect_equal("without the oplog").await;
 }

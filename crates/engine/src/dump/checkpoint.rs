@@ -93,8 +93,14 @@ async fn keep(input: ArchiveInput, begun: Begun, changes: Changes, monitor: Moni
             let told = Told::now(changes, &monitor);
             Checkpoint { begun: begun.clone(), parts: parts.clone(), told }.encode()
         };
-        if input.checkpoint(encode).is_err() {
-            return;
+        match input.checkpoint(encode) {
+            Ok(()) => {}
+            // The writer's own error is the run's.
+            Err(Error::PipelineClosed(_)) => return,
+            Err(error) => {
+                monitor.warn("", format!("no more checkpoints are written: {error}"));
+                return;
+            }
         }
     }
 }
@@ -108,7 +114,11 @@ impl Begun {
     ) -> Result<Self> {
         let info = source.info();
         let initial_sync = match info.topology {
-            TopologyKind::ReplicaSet(_) => oplog::initial_sync(source).await?,
+            TopologyKind::ReplicaSet(_) => match oplog::initial_sync(source).await {
+                // Where it cannot be asked, a dump without the oplog does without.
+                Err(error) if error.may_pass() => return Err(error.into()),
+                found => found.ok().flatten(),
+            },
             _ => None,
         };
         Ok(Self {

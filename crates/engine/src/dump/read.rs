@@ -132,7 +132,9 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
+        // A place that the server does not take is as good as lost: only the start is left.
+        let is_refused = !left.is_empty() && is_for_the_collection(&error);
+        let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND) || is_refused;
         if error.may_pass() || is_lost && restarts < RESTARTS {
             context.run.check()?;
             restarts += u32::from(is_lost);
