@@ -3,12 +3,15 @@
 
 use libfuzzer_sys::fuzz_target;
 use mongoark_bson_bytes::Elements;
-use mongoark_oplog::{Class, Entry, IndexCatalog, Remainder, Skip};
+use mongoark_oplog::{Class, Command, CommandKind, Entry, IndexCatalog, Remainder, Skip};
 
 /// What a replay does with an operation, without a server.
 fn replay(entry: &Entry<'_>, catalog: &mut IndexCatalog) -> mongoark_oplog::Result<()> {
     match entry.class()? {
-        Class::Skip(Skip::Command("abortIndexBuild")) => catalog.abort_index_build(entry)?,
+        Class::Skip(Skip::Command("abortIndexBuild")) => {
+            let command = Command { kind: CommandKind::DropIndexes, db: entry.db(), body: entry.object };
+            catalog.abort_index_build(entry, &command.collection()?)?;
+        }
         Class::Skip(_) => {}
         Class::Write => {
             let operation = entry.operation(false)?;
