@@ -1,6 +1,7 @@
 //! The run as JSON, for `--report`. Times are seconds, sizes bytes.
 
 use crate::exit::Exit;
+use mongoark_engine::deployment::Patience;
 use mongoark_monitor::Record;
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ pub fn run(command: &str, exit: Exit, result: &Value, error: Option<&str>, recor
         "error": error,
         "seconds": record.seconds,
         "archiveBytes": record.archive_bytes,
+        "retries": Patience::retries(),
         "result": result,
         "stages": record.stages.iter().map(|s| json!({ "name": s.name, "seconds": s.seconds })).collect::<Vec<_>>(),
         "items": record.items.iter().map(|item| json!({

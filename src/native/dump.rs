@@ -114,7 +114,8 @@ pub fn read_mode(text: &str) -> Result<ReadMode, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// A number of seconds, as flags take it.
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.05..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err(format!("'{text}' is no number of seconds from 0.05 to 86400")),

@@ -1,7 +1,7 @@
 //! `mongoark restore`: flags as typed, a restore as meant.
 
 use super::context::{Context, open};
-use super::dump::{SelectArgs, UriArgs};
+use super::dump::{SelectArgs, UriArgs, seconds};
 use super::oplog::slice_secrets;
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
@@ -10,11 +10,12 @@ use clap::Args;
 use mongoark_engine::Result;
 use mongoark_engine::deployment::{Target, TargetOptions, WriteConcern};
 use mongoark_engine::rename::Rename;
-use mongoark_engine::restore::{self, Existing, RestoreOptions, RestoreReport, Until};
+use mongoark_engine::restore::{self, Existing, LedgerOptions, RestoreOptions, RestoreReport, Until};
 use mongoark_engine::slices::SlicePlan;
 use mongoark_model::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags of `mongoark restore`.
 #[derive(Args, Debug)]
@@ -44,6 +45,12 @@ pub struct RestoreArgs {
     write_concern: Option<WriteConcern>,
     #[command(flatten)]
     secrets: SecretArgs,
+    /// Go on with a restore of this archive that was broken off; one is begun where there is none
+    #[arg(long)]
+    resume: bool,
+    /// Write down on the target, where --resume goes on, every so many seconds
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = seconds)]
+    checkpoint_every: f64,
     /// Say what would be restored, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -95,6 +102,10 @@ async fn restore(
         slices,
         dry_run: args.dry_run,
         jobs: args.jobs.map_or_else(restore::default_jobs, usize::from),
+        ledger: Some(LedgerOptions {
+            resume: args.resume,
+            every: Duration::from_secs_f64(args.checkpoint_every),
+        }),
     };
     restore::restore(&target, archive, &options, &context.monitor, &context.stop).await
 }

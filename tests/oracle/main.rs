@@ -13,6 +13,7 @@ mod model;
 mod native;
 mod personality;
 mod resumed;
+mod resumed_restore;
 mod seeds;
 mod slowed;
 #[path = "../support/mod.rs"]

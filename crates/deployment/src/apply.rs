@@ -106,7 +106,7 @@ impl Target {
             .bool("allowAtomic", false)
             .bool("alwaysUpsert", always_upsert)
             .bool("bypassDocumentValidation", true);
-        self.write_concern.append_to(&mut command);
+        self.complete(&mut command);
         raw(&mut command)
     }
 

@@ -51,7 +51,7 @@ pub(crate) async fn ask(client: &Client, db: &str, command: Document) -> Result<
         .while_doing(|| format!("run {name} on {db}"))
 }
 
-/// Runs a command on the primary. For writes that may be repeated: it tries again while the
+/// Runs a command on the primary. For writes that may be repeated: it tries again while a failure `may_pass`: the
 /// connection is broken or there is no primary. Refuses a reply that reports a write concern error,
 /// which the server sends with `ok: 1`.
 pub(crate) async fn write(
@@ -59,6 +59,7 @@ pub(crate) async fn write(
     db: &str,
     command: RawDocumentBuf,
     action: &str,
+    may_pass: fn(&Error) -> bool,
 ) -> Result<Document> {
     let mut patience = Patience::default();
     loop {
@@ -66,7 +67,7 @@ pub(crate) async fn write(
             client.database(db).run_raw_command(command.clone()).await.while_doing(|| action.to_owned());
         let done = sent.and_then(|reply| write_concern_error(&reply, action).map(|()| reply));
         match done {
-            Err(error) if error.is_passing() => patience.wait(error).await?,
+            Err(error) if may_pass(&error) => patience.wait(error).await?,
             // The first attempt went through, and its answer was lost.
             Err(error) if error.is_code(NAMESPACE_EXISTS) && patience.was_needed() => {
                 return Ok(Document::new());
@@ -131,7 +132,7 @@ pub(crate) async fn all(
             Ok(())
         };
         match each(db, from, command.clone(), action, take).await {
-            Err(error) if error.is_passing() => patience.wait(error).await?,
+            Err(error) if error.may_pass() => patience.wait(error).await?,
             Err(error) => return Err(error),
             Ok(()) => return Ok(documents),
         }

@@ -26,7 +26,7 @@ const MIXED_SCHEMA: i32 = 408;
 const LOOKED_UP: usize = 500;
 
 /// A document that the server did not take.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// The raw document's `_id` element, kind and value; none where it has none.
     pub id: Option<(u8, Vec<u8>)>,
@@ -65,6 +65,8 @@ pub struct Inserter {
     accept_identical: bool,
     /// Whether an ordered insertion ends with the first document that is refused.
     stop_at_error: bool,
+    /// Whether any document may have been written before by a run whose answer nobody has.
+    may_be_there: bool,
     /// Documents in one command.
     batch_documents: usize,
 }
@@ -80,6 +82,7 @@ impl Inserter {
             bypass_validation,
             accept_identical: false,
             stop_at_error: false,
+            may_be_there: false,
             batch_documents: BATCH_DOCUMENTS,
         }
     }
@@ -120,6 +123,14 @@ impl Inserter {
         self
     }
 
+    /// Whether an earlier run may have written any of the documents, and nobody knows which: one that is there with the
+    /// same bytes counts as inserted.
+    #[must_use]
+    pub fn may_be_there(mut self, may: bool) -> Self {
+        self.may_be_there = may;
+        self
+    }
+
     /// Inserts concatenated raw documents, in as many commands as it takes.
     pub async fn insert(&self, documents: &[u8]) -> Result<InsertOutcome> {
         let mut outcome = InsertOutcome::default();
@@ -152,7 +163,7 @@ impl Inserter {
             return self.insert_in_order(batch.to_vec(), outcome).await;
         }
         // Once an answer was lost, a duplicate may be this run's own document.
-        let mut lost = false;
+        let mut lost = self.may_be_there;
         let mut patience = Patience::default();
         loop {
             match self.send(batch).await {
@@ -198,7 +209,8 @@ impl Inserter {
     /// document that is there already is never sent: servers up to 4.4 make room in a full capped
     /// collection before they find the duplicate, and so lose its oldest document.
     async fn insert_in_order(&self, mut batch: Vec<&[u8]>, outcome: &mut InsertOutcome) -> Result<()> {
-        let (mut lost, mut look) = (false, self.accept_identical);
+        let mut lost = self.may_be_there;
+        let mut look = self.accept_identical || lost;
         let mut patience = Patience::default();
         while !batch.is_empty() {
             if std::mem::take(&mut look) {
@@ -223,24 +235,29 @@ impl Inserter {
         Ok(())
     }
 
-    /// The documents of which the target has nothing under their `_id`; the others are booked.
+    /// The documents of which the target has nothing under their `_id`; the others are booked. Where an answer was lost,
+    /// all before the last one that is there were inserted: those that are gone made room for later ones.
     async fn without_those_there<'a>(
         &self,
         batch: &[&'a [u8]],
         lost: bool,
         outcome: &mut InsertOutcome,
     ) -> Result<Vec<&'a [u8]>> {
-        let mut missing = Vec::new();
+        let mut there = Vec::with_capacity(batch.len());
         for some in batch.chunks(LOOKED_UP) {
-            let there = settle::look_up(&self.target, &self.namespace, some).await?;
-            for (document, there) in some.iter().zip(there) {
-                match there {
-                    There::Nothing => missing.push(*document),
-                    There::Same if !lost => outcome.identical += 1,
-                    _ => {
-                        let message = "another document has this _id on the target";
-                        self.book(document, there, message, outcome).await?;
-                    }
+            there.extend(settle::look_up(&self.target, &self.namespace, some).await?);
+        }
+        let is_there = |there: &There| matches!(there, There::Same | There::SameButTime);
+        let done = if lost { there.iter().rposition(is_there).map_or(0, |last| last + 1) } else { 0 };
+        let mut missing = Vec::new();
+        for (place, (document, there)) in batch.iter().zip(there).enumerate() {
+            match there {
+                There::Nothing if place < done => outcome.inserted += 1,
+                There::Nothing => missing.push(*document),
+                There::Same if !lost => outcome.identical += 1,
+                _ => {
+                    let message = "another document has this _id on the target";
+                    self.book(document, there, message, outcome).await?;
                 }
             }
         }
@@ -322,7 +339,7 @@ impl Inserter {
         if self.target.has_raw_data() {
             command.bool("rawData", true);
         }
-        self.target.write_concern.append_to(&mut command);
+        self.target.complete(&mut command);
         command.array_of_documents("documents", batch);
         raw(&mut command)
     }

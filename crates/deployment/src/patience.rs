@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// How long work is tried again, milliseconds: a user's patience is one for all that a program does.
 static LIMIT_MS: AtomicU64 = AtomicU64::new(60_000);
+/// How often anything was tried again.
+static RETRIES: AtomicU64 = AtomicU64::new(0);
 /// The first wait; each next one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait.
@@ -25,6 +27,11 @@ impl Patience {
         LIMIT_MS.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// How often anything was tried again, by all that this program does.
+    pub fn retries() -> u64 {
+        RETRIES.load(Ordering::Relaxed)
+    }
+
     /// Waits before the next attempt; the failure itself once the time is over.
     pub async fn wait(&mut self, failure: Error) -> Result<()> {
         let limit = Duration::from_millis(LIMIT_MS.load(Ordering::Relaxed));
@@ -34,6 +41,7 @@ impl Patience {
         }
         let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(WAIT_MAX).min(left);
         self.attempts += 1;
+        RETRIES.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(wait).await;
         Ok(())
     }

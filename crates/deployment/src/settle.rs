@@ -1,9 +1,10 @@
 //! Single documents on the target: whether one is there byte for byte, and putting one in place
 //! of what the server made of it.
 
-use crate::error::{Error, Result, While};
+use crate::command::{self, From};
+use crate::error::{Error, Result};
 use crate::target::{Target, raw};
-use futures_util::StreamExt;
+use bson::RawDocumentBuf;
 use mongoark_bson_bytes::{self as bytes, Builder, Element, Elements};
 use mongoark_model::Namespace;
 use std::collections::HashMap;
@@ -27,7 +28,7 @@ pub(crate) async fn look_up(
     namespace: &Namespace,
     documents: &[&[u8]],
 ) -> Result<Vec<There>> {
-    let action = || format!("look for documents in {namespace}");
+    let action = format!("look for documents in {namespace}");
     let mut ids = Builder::new();
     for (place, document) in documents.iter().enumerate() {
         let id = id_of(document, namespace)?;
@@ -41,24 +42,18 @@ pub(crate) async fn look_up(
             within.array("$in", &ids.finish());
         });
     });
-    let mut found: HashMap<(u8, Vec<u8>), Vec<u8>> = HashMap::new();
     let database = target.client.database(&namespace.db);
-    let mut cursor = database.run_raw_cursor_command(raw(&mut find)?).batch().await.while_doing(action)?;
-    while let Some(batch) = cursor.next().await {
-        let batch = batch.while_doing(action)?;
-        for value in batch.doc_slices().while_doing(action)? {
-            let value = value.map_err(|error| Error::reply(action(), error.to_string()))?;
-            let Some(document) = value.as_document() else { continue };
-            let id = id_of(document.as_bytes(), namespace)?;
-            found.insert((id.kind, id.value.to_vec()), document.as_bytes().to_vec());
-        }
+    let mut found: HashMap<(u8, Vec<u8>), RawDocumentBuf> = HashMap::new();
+    for document in command::all(&database, From::Primary, raw(&mut find)?, &action).await? {
+        let id = id_of(document.as_bytes(), namespace)?;
+        found.insert((id.kind, id.value.to_vec()), document);
     }
     documents
         .iter()
         .map(|document| {
             let id = id_of(document, namespace)?;
             let there = found.get(&(id.kind, id.value.to_vec()));
-            Ok(there.map_or(There::Nothing, |there| compare(document, there)))
+            Ok(there.map_or(There::Nothing, |there| compare(document, there.as_bytes())))
         })
         .collect()
 }

@@ -14,6 +14,7 @@ use bson::RawDocumentBuf;
 use mongoark_bson_bytes::{Builder, Element};
 use mongoark_model::{CollectionMetadata, Namespace, TopologyKind};
 use mongodb::Client;
+use std::sync::Arc;
 
 /// How to write.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Target {
     server_version: String,
     pub(crate) version: [i32; 3],
     retries_writes: bool,
+    /// What commands that write say they belong to.
+    tag: Option<Arc<str>>,
 }
 
 impl Target {
@@ -54,9 +57,31 @@ impl Target {
         // hello went to any member; the write path needs the primary, so ask it something.
         let mut ping = Builder::new();
         ping.i32("ping", 1);
-        command::write(&client, "admin", raw(&mut ping)?, "reach the primary").await?;
+        // One that is not there from the beginning is not waited for.
+        command::write(&client, "admin", raw(&mut ping)?, "reach the primary", Error::is_passing).await?;
         let retries_writes = connection.retries_writes();
-        Ok(Self { client, write_concern, topology, server_version, version, retries_writes })
+        Ok(Self { client, write_concern, topology, server_version, version, retries_writes, tag: None })
+    }
+
+    /// The same deployment; every command that writes says that it belongs to this (in its `comment`, which servers
+    /// from 4.4 on take), so that those that are still under way can be found.
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> Self {
+        let tag = self.is_at_least(4, 4).then(|| Arc::from(tag));
+        Self { tag, ..self.clone() }
+    }
+
+    /// What commands that write say they belong to.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Adds to a command that writes what every one carries.
+    pub(crate) fn complete(&self, command: &mut Builder) {
+        self.write_concern.append_to(command);
+        if let Some(tag) = &self.tag {
+            command.str("comment", tag.as_bytes());
+        }
     }
 
     /// The write concern of everything that is written.
@@ -150,8 +175,8 @@ impl Target {
 
     /// Runs a write command with the target's write concern appended.
     pub(crate) async fn run(&self, db: &str, mut command: Builder, action: &str) -> Result<bson::Document> {
-        self.write_concern.append_to(&mut command);
-        command::write(&self.client, db, raw(&mut command)?, action).await
+        self.complete(&mut command);
+        command::write(&self.client, db, raw(&mut command)?, action, Error::may_pass).await
     }
 }
 

@@ -182,6 +182,23 @@ pub enum Error {
         /// ` and N more`, or nothing.
         others: String,
     },
+    /// The same, and it may be what an earlier run has made.
+    #[error(
+        "{namespace} exists on the target{others}, and an earlier restore of this archive was broken off there; nothing \
+         was written. Use --resume to go on with it, or --existing drop to restore anew"
+    )]
+    BrokenOff {
+        /// The first that exists.
+        namespace: Namespace,
+        /// ` and N more`, or nothing.
+        others: String,
+    },
+    /// Another run writes what this one would.
+    #[error(
+        "another run restores this archive into this target, and has taken over from this one; let it end, then look at \
+         what it says"
+    )]
+    TakenOver,
     /// A pipe took back what it had given.
     #[error(
         "the archive takes back documents that were read already, because a cursor was lost during the dump; save the archive to a file and use that"

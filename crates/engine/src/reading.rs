@@ -68,6 +68,14 @@ impl Archive {
         matches!(self, Self::File(_))
     }
 
+    /// The archive's own id.
+    pub(crate) fn id(&self) -> ArchiveId {
+        match self {
+            Self::File(reader) => reader.header().archive_id(),
+            Self::Stream(_, id) => *id,
+        }
+    }
+
     /// What is wrong with a file, but did not keep it from being opened.
     pub fn warnings(&self) -> Vec<String> {
         match self {
@@ -259,9 +267,14 @@ impl Feed {
 
     /// From a file: begins to read the chunks of these streams. A pipe goes on giving everything.
     pub(crate) fn take_only(&mut self, streams: HashSet<u32>) {
-        if let Form::File(reader) = &self.form {
-            self.queue = Some(read_file(Arc::clone(reader), streams, &self.buffers));
-        }
+        self.take_behind(streams.into_iter().map(|stream| (stream, 0)).collect());
+    }
+
+    /// The same, without so many chunks at the beginning of each. Whether it can be done: a pipe gives them all the same.
+    pub(crate) fn take_behind(&mut self, streams: HashMap<u32, u64>) -> bool {
+        let Form::File(reader) = &self.form else { return false };
+        self.queue = Some(read_file(Arc::clone(reader), streams, &self.buffers));
+        true
     }
 
     /// Another feed from the same file, from its beginning; a pipe comes by once.
@@ -386,14 +399,20 @@ fn read_stream(mut reader: StreamReader<Box<dyn Read + Send>>, buffers: &Buffers
     queue
 }
 
-/// Reads the chunks of some streams by their index entries, in the archive's order.
-fn read_file(reader: Arc<FileReader>, streams: HashSet<u32>, buffers: &Buffers) -> Queue {
+/// Reads the chunks of some streams by their index entries, in the archive's order; of each it leaves out so many at
+/// the beginning.
+fn read_file(reader: Arc<FileReader>, mut streams: HashMap<u32, u64>, buffers: &Buffers) -> Queue {
     let opening = Opening::new(&reader.opener(), buffers);
     let (sender, queue) = async_channel::unbounded();
     thread::spawn(move || {
         let wanted = |kind| matches!(kind, RecordKind::Data | RecordKind::Oplog | RecordKind::StreamEnd);
         let entries = reader.entries().iter();
-        for entry in entries.filter(|entry| wanted(entry.kind) && streams.contains(&entry.stream)) {
+        for entry in entries.filter(|entry| wanted(entry.kind)) {
+            let Some(left_out) = streams.get_mut(&entry.stream) else { continue };
+            if *left_out > 0 && entry.kind == RecordKind::Data {
+                *left_out -= 1;
+                continue;
+            }
             let next = opening.share(entry.raw_len as usize).and_then(|share| {
                 let stored = reader.read(entry)?;
                 Ok((opening.pool.submit(stored)?, share))

@@ -1,6 +1,7 @@
 //! Restoring under other names: pure rules over namespaces.
 
 use mongoark_model::Namespace;
+use std::fmt;
 use std::str::FromStr;
 
 /// `FROM=TO`: a database (`a=b`), a collection (`a.c=b.d`), or all with a prefix (`a.old*=b.new*`).
@@ -50,6 +51,20 @@ fn side(text: &str) -> Option<Side> {
     valid.then(|| Side { db: db.to_owned(), collection, open })
 }
 
+impl fmt::Display for Rename {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.from, self.to)
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.db)?;
+        self.collection.iter().try_for_each(|collection| write!(f, ".{collection}"))?;
+        f.write_str(if self.open { "*" } else { "" })
+    }
+}
+
 impl Rename {
     /// The new name, where this renaming matches.
     pub fn apply(&self, namespace: &Namespace) -> Option<Namespace> {
@@ -85,6 +100,10 @@ mod tests {
         {
             assert_eq!(renamed(&from.parse().unwrap(), &rules), to.parse().unwrap(), "{from}");
         }
+        assert_eq!(
+            rules.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["a=b", "a.c=x.d", "a.old*=a.new*", "q.*=r.*"]
+        );
         for bad in ["a", "=b", "a=", "a.c=b", "a.c*=b.d", "a.=b.c"] {
             assert!(bad.parse::<Rename>().is_err(), "{bad}");
         }

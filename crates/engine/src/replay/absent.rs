@@ -68,6 +68,16 @@ impl Absent {
         self.capped.remove(namespace);
     }
 
+    /// Collections that are not there, as [`Self::restore`] takes them.
+    pub(super) fn missing(&self) -> Vec<(Namespace, Option<Timestamp>)> {
+        self.missing.iter().map(|(namespace, ts)| (namespace.clone(), *ts)).collect()
+    }
+
+    /// Takes over what an earlier run has found missing.
+    pub(super) fn restore(&mut self, missing: &[(Namespace, Option<Timestamp>)]) {
+        self.missing = missing.iter().cloned().collect();
+    }
+
     /// An error if writes were lost to a collection that the oplog does not drop.
     pub(super) fn settle(&mut self) -> Result<()> {
         self.missing.pop_first().map_or(Ok(()), |(namespace, ts)| Err(missing(namespace, ts)))

@@ -23,6 +23,8 @@ pub(super) struct Operation {
     pub bytes: Vec<u8>,
     /// Its time in the oplog.
     pub ts: Option<Timestamp>,
+    /// Its place, where it must not be done twice: it inserts into a capped collection.
+    pub once: Option<u64>,
 }
 
 impl AsRef<[u8]> for Operation {
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     fn operation(len: usize) -> Operation {
-        Operation { bytes: vec![0; len], ts: None }
+        Operation { bytes: vec![0; len], ts: None, once: None }
     }
 
     #[test]

@@ -29,6 +29,9 @@ impl Replay<'_> {
                 self.begin(command).await?;
                 for namespace in namespaces {
                     self.indexes.forget(&namespace);
+                    if self.is_done() {
+                        continue;
+                    }
                     let dropped = self.target.drop(&namespace).await;
                     dropped.map_err(|error| unreplayable(entry, error))?;
                 }
@@ -38,7 +41,7 @@ impl Replay<'_> {
                 self.done.skipped += 1;
                 match command.kind {
                     // Both names are free of who had them before.
-                    CommandKind::RenameCollection => self.absent.command(command),
+                    CommandKind::RenameCollection if !self.is_done() => self.absent.command(command),
                     _ => Ok(()),
                 }
             }
@@ -48,6 +51,9 @@ impl Replay<'_> {
     /// A command waits for the writes before it.
     async fn begin(&mut self, command: &Command<'_>) -> Result<()> {
         self.done.applied += 1;
+        if self.is_done() {
+            return Ok(());
+        }
         self.flush().await?;
         self.absent.command(command)
     }
@@ -57,12 +63,14 @@ impl Replay<'_> {
         let Class::Command(command) = entry.class()? else { return Ok(()) };
         // What belongs to the server or the operator is added to, here as elsewhere in a restore.
         let is_shared = target.is_system() || target.db == "config";
-        if self.places.guards_target() && !is_shared && self.target.exists(target).await? {
-            if !self.places.replaces_target() {
+        let is_guarded = self.places.guards_target() && !is_shared && !self.is_done();
+        if is_guarded && self.target.exists(target).await? {
+            if self.places.replaces_target() {
+                self.flush().await?;
+                self.target.drop(target).await?;
+            } else if !self.may_be_done() {
                 return Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() });
             }
-            self.flush().await?;
-            self.target.drop(target).await?;
         }
         self.command(entry, &command).await
     }
@@ -78,7 +86,9 @@ impl Replay<'_> {
             CommandKind::CreateIndexes | CommandKind::CommitIndexBuild
                 if !self.is_there(&command.collection()?).await? =>
             {
-                self.absent.is_missing(command.collection()?, entry.ts);
+                if !self.is_done() {
+                    self.absent.is_missing(command.collection()?, entry.ts);
+                }
                 self.came_to_nothing();
                 Ok(())
             }
@@ -101,6 +111,9 @@ impl Replay<'_> {
 
     /// Has the server run it. What is done already (the collection was dropped, or exists) is no error.
     async fn run(&mut self, entry: &Entry<'_>, command: &Command<'_>, operation: &[u8]) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
         let done = match command.kind {
             CommandKind::ConvertToCapped => self.target.convert_to_capped(command.db, command.body).await,
             _ => self.target.apply_ops(&[operation], true).await.map_err(|failure| failure.error),
@@ -118,8 +131,9 @@ impl Replay<'_> {
         to: Namespace,
         replace: bool,
     ) -> Result<()> {
-        let moved = self.target.rename(from, &to, replace).await;
-        if moved.map_err(|error| unreplayable(entry, error))? {
+        let moved = if self.is_done() { Ok(false) } else { self.target.rename(from, &to, replace).await };
+        let was_moved = self.may_be_done() && self.indexes.get(from).is_some();
+        if moved.map_err(|error| unreplayable(entry, error))? || was_moved {
             self.indexes.rename(from, to);
         }
         Ok(())

@@ -7,12 +7,14 @@
 mod absent;
 mod batch;
 mod command;
+mod marks;
 mod options;
 mod places;
 mod rules;
 mod transactions;
 mod write;
 
+pub use marks::{Marks, ReplayPlace};
 pub use mongoark_oplog::{CollectionIndexes, IndexCatalog};
 pub use options::{ReplayOptions, Replayed};
 pub use places::Places;
@@ -57,6 +59,9 @@ pub async fn replay(
         absent: Absent::default(),
         places: options.places.clone(),
         caught_up: HashSet::new(),
+        place: options.marks.as_ref().map(|marks| marks.from.clone()).unwrap_or_default(),
+        seen: 0,
+        settled: 0,
         done: Replayed::default(),
     };
     let item = monitor.item("oplog", 0, options.expected_bytes);
@@ -82,6 +87,12 @@ struct Replay<'a> {
     places: Places,
     /// Capped collections that are known to get what they do not have yet.
     caught_up: HashSet<Namespace>,
+    /// How far the replay is, as it is written down; to begin with, how far an earlier run had come.
+    place: ReplayPlace,
+    /// Operations so far.
+    seen: u64,
+    /// Of them, those that are done once what is queued is.
+    settled: u64,
     done: Replayed,
 }
 
@@ -108,6 +119,7 @@ impl Replay<'_> {
     }
 
     async fn finish(mut self) -> Result<Replayed> {
+        self.refuse_less_than_before()?;
         self.flush().await?;
         self.absent.settle()?;
         self.places.settle()?;
@@ -150,13 +162,39 @@ impl Replay<'_> {
     async fn operations(&mut self, entry: &Entry<'_>) -> Result<u64> {
         let (operations, opened) = entry.flatten()?;
         for operation in &operations {
+            self.seen += 1;
             match operation.class()? {
                 Class::Skip(skip) => self.skip(operation, skip)?,
                 Class::Write => self.write_where_it_belongs(operation).await?,
                 Class::Command(command) => self.step(operation, &command).await?,
             }
+            self.settled = self.seen;
+            if let Some(marks) = self.options.marks.as_ref().filter(|marks| marks.from.done == self.seen) {
+                self.absent.restore(&marks.from.missing);
+            }
         }
         Ok(opened)
+    }
+
+    /// An earlier run may have had more of the oplog than there is now.
+    fn refuse_less_than_before(&self) -> Result<()> {
+        if self.options.marks.as_ref().is_none_or(|marks| marks.from.done <= self.seen) {
+            return Ok(());
+        }
+        let message = "the oplog that is here ends before the place to which the restore that was broken off had \
+                       replayed it: give it the slices that it had, or restore anew without --resume";
+        Err(Error::Refused(message.to_owned()))
+    }
+
+    /// Whether an earlier run has done the operation at hand: what is known of the collections goes on, and nothing is
+    /// sent.
+    fn is_done(&self) -> bool {
+        self.options.marks.as_ref().is_some_and(|marks| self.seen <= marks.from.done)
+    }
+
+    /// Whether an earlier run may have done it.
+    fn may_be_done(&self) -> bool {
+        self.options.marks.as_ref().is_some_and(|marks| self.seen <= marks.from.ahead)
     }
 
     /// Applies a write to the collection that it is about, whatever that one's name is by now.

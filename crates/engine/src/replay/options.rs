@@ -1,6 +1,6 @@
 //! What a replay is told, and what it tells.
 
-use super::Places;
+use super::{Marks, Places};
 use mongoark_model::Timestamp;
 use std::collections::BTreeSet;
 
@@ -22,6 +22,8 @@ pub struct ReplayOptions {
     pub skip_repeated: bool,
     /// Where the collections of the source are on the target.
     pub places: Places,
+    /// Where to write down how far the replay is, and where an earlier one ended; nothing: nowhere.
+    pub marks: Option<Marks>,
     /// Bytes of oplog that are to come, for the progress; 0 where unknown.
     pub expected_bytes: u64,
 }

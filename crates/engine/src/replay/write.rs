@@ -1,11 +1,13 @@
 //! Inserts, updates and deletes: gathered into batches, sent, and what a server refuses looked at singly.
 
 use super::Replay;
+use super::ReplayPlace;
 use super::batch::Operation;
 use crate::{Error, Result};
 use mongoark_bson_bytes::{self as bytes, Builder};
 use mongoark_deployment::Error as DeploymentError;
 use mongoark_oplog::{Entry, Error as OplogError, Op};
+use std::borrow::Cow;
 
 /// `NamespaceNotFound`.
 const NAMESPACE_NOT_FOUND: i32 = 26;
@@ -15,7 +17,12 @@ const ILLEGAL_OPERATION: i32 = 20;
 impl Replay<'_> {
     /// Queues a write.
     pub(super) async fn write(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let is_overlap = self.options.overlap_until.is_none_or(|until| entry.ts.unwrap_or_default() <= until);
+        if self.is_done() {
+            self.done.applied += 1;
+            return Ok(());
+        }
+        let is_overlap = self.may_be_done()
+            || self.options.overlap_until.is_none_or(|until| entry.ts.unwrap_or_default() <= until);
         if self.absent.takes_no(entry) || is_overlap && self.is_there_already(entry).await? {
             self.done.skipped += 1;
             return Ok(());
@@ -25,7 +32,8 @@ impl Replay<'_> {
             self.flush().await?;
         }
         self.done.applied += 1;
-        self.batch.push(Operation { bytes, ts: entry.ts }, is_overlap);
+        let once = (entry.op == Op::Insert && self.places.is_capped(&entry.target())).then_some(self.seen);
+        self.batch.push(Operation { bytes, ts: entry.ts, once }, is_overlap);
         if entry.op != Op::Delete && bytes::has_zero_timestamp(entry.object).map_err(OplogError::from)? {
             self.put_zero_timestamps_back(entry).await?;
         }
@@ -40,6 +48,9 @@ impl Replay<'_> {
         if entry.op != Op::Insert || !self.places.is_capped(&namespace) || self.caught_up.contains(&namespace)
         {
             return Ok(false);
+        }
+        if self.options.marks.as_ref().is_some_and(|marks| self.seen <= marks.from.capped) {
+            return Ok(true);
         }
         let Some(id) = entry.id()? else { return Ok(false) };
         let found = self.target.has_document(&namespace, &id).await;
@@ -60,18 +71,74 @@ impl Replay<'_> {
         put_back.map_err(|error| unreplayable(entry, error))
     }
 
-    /// Sends what is queued. An update never makes the document that it does not find: that would be a part of one.
+    /// Sends what is queued, between notes of how far that goes. An update never makes the document that it does not
+    /// find: that would be a part of one.
     pub(super) async fn flush(&mut self) -> Result<()> {
         let (mut operations, is_overlap) = self.batch.take();
-        while !operations.is_empty() {
-            let Err(failure) = self.target.apply_ops(&operations, false).await else { return Ok(()) };
+        if operations.is_empty() && self.is_written_down() {
+            return Ok(());
+        }
+        self.place.ahead = self.seen;
+        loop {
+            let sent = self.with_notes(&operations)?;
+            let Err(failure) = self.target.apply_ops(&sent.operations, false).await else {
+                self.are_inserted(&operations);
+                break;
+            };
+            if operations.is_empty() {
+                return Err(failure.error.into());
+            }
+            let applied = sent.of_operations(&failure.applied);
             // A server that says nothing of its results had to do with one at least.
-            let tried = failure.applied.len().clamp(1, operations.len());
-            self.look_at(&operations[..tried], &failure.applied, is_overlap).await?;
+            let tried = applied.len().clamp(1, operations.len());
+            self.look_at(&operations[..tried], &applied, is_overlap).await?;
+            self.are_inserted(&operations[..tried]);
             operations.drain(..tried);
             self.drop_those_in_vain(&mut operations)?;
+            if operations.is_empty() && self.options.marks.is_none() {
+                break;
+            }
         }
+        self.place.done = self.settled;
         Ok(())
+    }
+
+    fn are_inserted(&mut self, operations: &[Operation]) {
+        let last = operations.iter().rev().find_map(|operation| operation.once);
+        self.place.capped = last.unwrap_or(self.place.capped);
+    }
+
+    /// Whether there is nothing to write down.
+    fn is_written_down(&self) -> bool {
+        self.options.marks.is_none() || self.place.done == self.settled && self.place.ahead >= self.seen
+    }
+
+    /// These operations, and the notes between them.
+    fn with_notes<'a>(&mut self, operations: &'a [Operation]) -> Result<Sent<'a>> {
+        let Some(marks) = &self.options.marks else {
+            return Ok(Sent {
+                operations: operations.iter().map(|it| Cow::from(&it.bytes)).collect(),
+                notes: Vec::new(),
+            });
+        };
+        if marks.lost.is_requested() {
+            return Err(Error::PipelineClosed("the restore's notes"));
+        }
+        self.place.missing = self.absent.missing();
+        let (mut sent, mut place) = (Sent::default(), self.place.clone());
+        let note = |place: &ReplayPlace| marks.notes.operation(&place.encode());
+        if !operations.is_empty() {
+            sent.push_note(note(&place));
+        }
+        for operation in operations {
+            sent.operations.push(Cow::from(&operation.bytes));
+            if let Some(once) = operation.once {
+                place.capped = once;
+                sent.push_note(note(&place));
+            }
+        }
+        sent.push_note(note(&ReplayPlace { done: self.settled, ..place }));
+        Ok(sent)
     }
 
     /// Applies singly what a server did not apply, and all that it did behind the first that goes through now:
@@ -151,6 +218,27 @@ impl Replay<'_> {
     pub(super) fn came_to_nothing(&mut self) {
         self.done.applied -= 1;
         self.done.skipped += 1;
+    }
+}
+
+/// Operations on their way, with notes among them.
+#[derive(Default)]
+struct Sent<'a> {
+    operations: Vec<Cow<'a, [u8]>>,
+    /// Which of them are notes, in ascending order.
+    notes: Vec<usize>,
+}
+
+impl Sent<'_> {
+    fn push_note(&mut self, note: Vec<u8>) {
+        self.notes.push(self.operations.len());
+        self.operations.push(Cow::from(note));
+    }
+
+    /// What became of the operations, without the notes.
+    fn of_operations(&self, applied: &[bool]) -> Vec<bool> {
+        let is_note = |place: &usize| self.notes.binary_search(place).is_ok();
+        applied.iter().enumerate().filter(|(place, _)| !is_note(place)).map(|(_, applied)| *applied).collect()
     }
 }
 

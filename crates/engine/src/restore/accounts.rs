@@ -17,15 +17,15 @@ pub(super) async fn merge(target: &Target, written: &mut Written, monitor: &Moni
                 Ok(merged) => merged,
                 Err(error) if is_refusal(&error) => {
                     monitor.fail(planned.from.to_string(), error.to_string(), documents.len() as u64);
-                    locked(&planned.tally).rejected = documents.len() as u64;
+                    locked(&planned.tally).counts.rejected = documents.len() as u64;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             let mut tally = locked(&planned.tally);
-            tally.inserted = merged.added;
-            tally.identical = merged.identical;
-            tally.rejected = merged.conflicts.len() as u64;
+            tally.counts.inserted = merged.added;
+            tally.counts.identical = merged.identical;
+            tally.counts.rejected = merged.conflicts.len() as u64;
             for name in merged.conflicts {
                 let message = format!("{name} exists on the target with other contents, which were kept");
                 monitor.fail(planned.from.to_string(), message, 1);

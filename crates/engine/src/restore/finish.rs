@@ -37,9 +37,9 @@ impl Written {
                 from: planned.from,
                 to: planned.metadata.namespace,
                 kind: planned.metadata.kind,
-                inserted: tally.inserted,
-                identical: tally.identical,
-                failed: tally.rejected,
+                inserted: tally.counts.inserted,
+                identical: tally.counts.identical,
+                failed: tally.counts.rejected,
             }
         };
         let mut namespaces: Vec<RestoredNamespace> = self.namespaces.into_iter().map(&mut restored).collect();
@@ -65,7 +65,9 @@ pub(super) async fn views(
     options: &RestoreOptions,
     monitor: &Monitor,
 ) -> Result<()> {
-    let is_new = |planned: &Planned| planned.there.is_none() || options.existing == Existing::Drop;
+    let is_new = |planned: &Planned| {
+        !planned.is_made && (planned.there.is_none() || options.existing == Existing::Drop)
+    };
     let mut waiting: Vec<&Planned> = written
         .namespaces
         .iter()

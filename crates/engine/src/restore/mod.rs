@@ -5,6 +5,7 @@
 
 mod accounts;
 mod finish;
+mod ledger;
 mod oplog;
 mod plan;
 mod tally;
@@ -13,10 +14,13 @@ mod write;
 use crate::catalog::Summary;
 use crate::reading::{Archive, Feed};
 use crate::rename::Rename;
-use crate::replay::Replayed;
+use crate::replay::{IndexCatalog, Replayed};
 use crate::select::Selection;
 use crate::slices::SlicePlan;
 use crate::{Error, Result, Stop};
+use finish::Written;
+pub use ledger::LedgerOptions;
+use ledger::{Ledger, Phase};
 use mongoark_deployment::Target;
 use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Monitor;
@@ -72,6 +76,8 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Inserts in flight at once, and collections indexed at once.
     pub jobs: usize,
+    /// How to write down on the target how far the restore is; nothing: not at all.
+    pub ledger: Option<LedgerOptions>,
 }
 
 /// How many inserts are in flight unless the user says otherwise.
@@ -129,57 +135,111 @@ pub async fn restore(
     }
     let since = Instant::now();
     let is_file = archive.is_verified_ahead();
+    let (target, notes) = (&target.tagged(&ledger::tag(archive.id())), ledger::notes(target, archive.id()));
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
-    let plan = plan::plan(target, &catalog, options, monitor).await?;
+    let earlier = ledger::take_over(&notes, options, monitor).await?;
+    let plan = match plan::plan(target, &catalog, options, earlier.as_ref(), monitor).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(ledger::hint(&notes, error).await),
+    };
     if let Some(oplog) = oplog.as_ref().filter(|_| is_file) {
         oplog.check(target, &plan, options).await?;
     }
     if options.dry_run {
         return Ok(plan.dry_report(monitor));
     }
-    let mut report = run(target, feed, plan, oplog, options, monitor, stop).await?;
+    let own_accounts = match (&earlier, &oplog) {
+        (Some(earlier), _) if earlier.has_begun() => earlier.head.own_accounts.clone(),
+        (_, Some(_)) => oplog::own_accounts(target, options).await?,
+        (_, None) => HashSet::new(),
+    };
+    let ledger = Ledger::open(notes, earlier.as_ref(), &plan, &own_accounts, options, monitor).await?;
+    let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
+    let phase = earlier.map_or(Phase::Preparing, |earlier| earlier.head.phase);
+    let restored = run.from(phase, feed, plan, oplog).await;
+    let closed = ledger.close(restored.is_ok()).await;
+    let (mut report, ()) = crate::error::cause_of(restored, closed)?;
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
     monitor.stage("restore", since);
     Ok(report)
 }
 
-async fn run(
-    target: &Target,
-    feed: Feed,
-    plan: Plan,
-    oplog: Option<OplogPlan>,
-    options: &RestoreOptions,
-    monitor: &Monitor,
-    stop: &Stop,
-) -> Result<RestoreReport> {
-    let since = Instant::now();
-    let own_accounts = match &oplog {
-        Some(_) => oplog::own_accounts(target, options).await?,
-        None => HashSet::new(),
-    };
-    let created = plan::create(target, plan, options, monitor, stop).await?;
-    monitor.stage("create", since);
-    let since = Instant::now();
-    let again = feed.again();
-    let mut aside = Aside::new(oplog.as_ref());
-    let mut written = write::documents(target, feed, created, &mut aside, options, monitor, stop).await?;
-    monitor.stage("documents", since);
-    finish::views(target, &mut written, options, monitor).await?;
-    accounts::merge(target, &mut written, monitor).await?;
-    let mut catalog = oplog::index_catalog(&written);
-    let since = Instant::now();
-    let replayed = match oplog {
-        Some(plan) => {
-            let replaying = Replaying { target, plan, options, own_accounts, monitor, stop };
-            replaying.run(again, aside, &written, &mut catalog).await?
+/// What every phase of a restore needs.
+struct Run<'a> {
+    target: &'a Target,
+    ledger: &'a Ledger,
+    own_accounts: HashSet<(CollectionKind, String)>,
+    options: &'a RestoreOptions,
+    monitor: &'a Monitor,
+    stop: &'a Stop,
+}
+
+impl Run<'_> {
+    /// Goes through the phases, from this one on.
+    async fn from(
+        self,
+        phase: Phase,
+        feed: Feed,
+        plan: Plan,
+        oplog: Option<OplogPlan>,
+    ) -> Result<RestoreReport> {
+        let Self { target, ledger, options, monitor, stop, .. } = self;
+        let since = Instant::now();
+        if phase == Phase::Preparing {
+            plan::prepare(target, &plan, options, stop).await?;
+            ledger.enter(Phase::Documents, monitor).await?;
         }
-        None => None,
-    };
-    monitor.stage("oplog", since);
-    let since = Instant::now();
-    let built = finish::indexes(target, catalog, options.jobs, monitor, stop).await?;
-    monitor.stage("indexes", since);
-    Ok(written.report(built, replayed))
+        let plan = match phase {
+            Phase::Preparing | Phase::Documents => plan::create(target, plan, options, monitor, stop).await?,
+            Phase::Finishing | Phase::Replaying => plan,
+        };
+        monitor.stage("create", since);
+        let again = feed.again();
+        let mut aside = Aside::new(oplog.as_ref());
+        let mut written = self.documents(phase, feed, plan, &mut aside).await?;
+        if phase < Phase::Replaying {
+            finish::views(target, &mut written, options, monitor).await?;
+            accounts::merge(target, &mut written, monitor).await?;
+            ledger.enter(Phase::Replaying, monitor).await?;
+        }
+        let mut catalog = oplog::index_catalog(&written);
+        let replayed = match oplog {
+            Some(plan) => self.replay(plan, again, aside, &written, &mut catalog).await?,
+            None => None,
+        };
+        let since = Instant::now();
+        let built = finish::indexes(target, catalog, options.jobs, monitor, stop).await?;
+        monitor.stage("indexes", since);
+        Ok(written.report(built, replayed))
+    }
+
+    /// Writes the documents, or passes over those that are written.
+    async fn documents(&self, phase: Phase, feed: Feed, plan: Plan, aside: &mut Aside) -> Result<Written> {
+        let since = Instant::now();
+        let written = write::documents(self, feed, plan, phase, aside).await?;
+        if phase < Phase::Finishing {
+            self.ledger.enter(Phase::Finishing, self.monitor).await?;
+        }
+        self.monitor.stage("documents", since);
+        Ok(written)
+    }
+
+    async fn replay(
+        self,
+        plan: OplogPlan,
+        again: Option<Feed>,
+        aside: Aside,
+        written: &Written,
+        catalog: &mut IndexCatalog,
+    ) -> Result<Option<Replayed>> {
+        let since = Instant::now();
+        let Self { target, ledger, options, monitor, stop, own_accounts } = self;
+        let marks = ledger.marks();
+        let replaying = Replaying { target, plan, options, own_accounts, marks, monitor, stop };
+        let replayed = replaying.run(again, aside, written, catalog).await?;
+        monitor.stage("oplog", since);
+        Ok(replayed)
+    }
 }

@@ -6,7 +6,7 @@ use crate::catalog::Summary;
 use crate::oplog::{Origin, Scope, Span};
 use crate::quote::counted;
 use crate::reading::{Catalog, Feed, Piece};
-use crate::replay::{self, IndexCatalog, Places, ReplayOptions, Replayed, Rules};
+use crate::replay::{self, IndexCatalog, Marks, Places, ReplayOptions, Replayed, Rules};
 use crate::restore::write::locked;
 use crate::slices::SlicePlan;
 use crate::spool::Spool;
@@ -16,6 +16,7 @@ use mongoark_deployment::Target;
 use mongoark_model::{CollectionKind, Namespace, Timestamp, TopologyKind};
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 
 /// Messages on their way to the replay.
 const QUEUED: usize = 4;
@@ -32,6 +33,16 @@ pub enum Until {
     Second(u32),
     /// Everything up to this entry, and the entry too.
     Entry(Timestamp),
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Second(second) => write!(f, "{second}"),
+            Self::Entry(entry) => write!(f, "{entry}"),
+        }
+    }
 }
 
 impl Until {
@@ -231,6 +242,7 @@ pub(super) struct Replaying<'a> {
     pub(super) plan: OplogPlan,
     pub(super) options: &'a RestoreOptions,
     pub(super) own_accounts: HashSet<(CollectionKind, String)>,
+    pub(super) marks: Option<Marks>,
     pub(super) monitor: &'a Monitor,
     pub(super) stop: &'a Stop,
 }
@@ -273,6 +285,7 @@ impl Replaying<'_> {
             committed_until: self.plan.scope.as_ref().map(|scope| scope.seen),
             skip_repeated: true,
             places: self.places(written),
+            marks: self.marks.take(),
             expected_bytes,
         };
         let (sender, entries) = async_channel::bounded(QUEUED);

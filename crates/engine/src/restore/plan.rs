@@ -1,6 +1,7 @@
 //! What a restore will do, decided before anything is written: names on the target, what exists
 //! there, and what is created.
 
+use super::ledger::Earlier;
 use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::reading::{Catalog, CatalogEntry};
 use crate::rename::renamed;
@@ -29,13 +30,25 @@ pub(super) struct Planned {
     pub(super) documents: u64,
     /// Their bytes.
     pub(super) bytes: u64,
-    /// What stands there now.
+    /// What stood there before anything was written.
     pub(super) there: Option<CollectionMetadata>,
+    /// Whether an earlier run has made it.
+    pub(super) is_made: bool,
     /// What happened to its documents so far.
     pub(super) tally: Arc<Mutex<Tally>>,
 }
 
 impl Planned {
+    /// What exists is what an earlier run has made, unless it was there before.
+    fn go_on_with(&mut self, earlier: &Earlier) {
+        if !earlier.was_there(self.stream) {
+            self.is_made = self.there.take().is_some();
+        }
+        if let Some(tally) = earlier.tallies.get(&self.stream) {
+            self.tally = Arc::new(Mutex::new(tally.clone()));
+        }
+    }
+
     /// What it is at the source, under its name there.
     pub(super) fn source(&self) -> CollectionMetadata {
         CollectionMetadata { namespace: self.from.clone(), ..self.metadata.clone() }
@@ -51,6 +64,7 @@ pub(super) async fn plan(
     target: &Target,
     catalog: &Catalog,
     options: &RestoreOptions,
+    earlier: Option<&Earlier>,
     monitor: &Monitor,
 ) -> Result<Plan> {
     let mut namespaces: Vec<Planned> = catalog
@@ -67,10 +81,14 @@ pub(super) async fn plan(
     refuse_collisions(&namespaces)?;
     refuse_haystack(target, &namespaces)?;
     let there = existing(target, &namespaces).await?;
+    let begun = earlier.filter(|earlier| earlier.has_begun());
     for planned in &mut namespaces {
         planned.there = there.get(&planned.metadata.namespace).cloned();
+        if let Some(earlier) = begun {
+            planned.go_on_with(earlier);
+        }
     }
-    if options.existing == Existing::Fail {
+    if options.existing == Existing::Fail && begun.is_none() {
         refuse_existing(&namespaces, &there)?;
     }
     monitor.step(format!("{} namespaces to restore into {}", namespaces.len(), target.topology()));
@@ -91,6 +109,7 @@ fn planned(entry: &CatalogEntry, options: &RestoreOptions) -> Planned {
         documents: entry.documents,
         bytes: entry.bytes,
         there: None,
+        is_made: false,
         tally,
     }
 }
@@ -162,8 +181,18 @@ pub(super) fn is_merged_always(metadata: &CollectionMetadata) -> bool {
     metadata.kind.is_accounts() || metadata.namespace.is_system() || metadata.namespace.db == "config"
 }
 
-/// Drops what is to be dropped and creates every collection and time series; views come after the
-/// data. One that cannot be created is a failure of its own, named, and its documents are counted.
+/// Drops what is to be dropped.
+pub(super) async fn prepare(
+    target: &Target,
+    plan: &Plan,
+    options: &RestoreOptions,
+    stop: &Stop,
+) -> Result<()> {
+    if options.existing == Existing::Drop { drop_existing(target, plan, stop).await } else { Ok(()) }
+}
+
+/// Creates every collection and time series; views come after the data. One that cannot be created is a failure of its
+/// own, named, and its documents are counted.
 pub(super) async fn create(
     target: &Target,
     plan: Plan,
@@ -173,9 +202,6 @@ pub(super) async fn create(
 ) -> Result<Plan> {
     if options.existing == Existing::Merge {
         plan.namespaces.iter().for_each(|planned| tell_other_definition(planned, monitor));
-    }
-    if options.existing == Existing::Drop {
-        drop_existing(target, &plan, stop).await?;
     }
     let created = stream::iter(plan.namespaces)
         .map(|planned| async move {
@@ -240,6 +266,7 @@ async fn create_one(
     if metadata.kind.is_accounts()
         || metadata.kind == CollectionKind::View
         || (planned.there.is_some() && left)
+        || planned.is_made
     {
         return Ok(planned);
     }
@@ -260,9 +287,13 @@ pub(super) fn is_refusal(error: &mongoark_deployment::Error) -> bool {
 }
 
 impl Plan {
-    /// The streams that are taken.
-    pub(super) fn streams(&self) -> HashSet<u32> {
-        self.namespaces.iter().map(|planned| planned.stream).collect()
+    /// Those that stand on the target and stay.
+    pub(super) fn there(&self, existing: Existing) -> HashSet<u32> {
+        let stays = |planned: &&Planned| {
+            planned.there.is_some() && (existing != Existing::Drop || is_merged_always(&planned.metadata))
+        };
+        let there = self.namespaces.iter().filter(stays);
+        there.map(|planned| planned.stream).collect()
     }
 
     /// What a run would do, told to the monitor.

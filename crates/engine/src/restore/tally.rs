@@ -2,6 +2,7 @@
 
 use mongoark_bson_bytes::Builder;
 use mongoark_deployment::{InsertOutcome, Rejected};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Refused documents that are named; the others are only counted.
@@ -9,36 +10,80 @@ const NAMED: usize = 5;
 /// What the server says of a document whose `_id` is there already.
 const DUPLICATE_KEY: i32 = 11000;
 
-/// Counts of one collection.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
+/// What became of documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
     pub(super) inserted: u64,
     pub(super) identical: u64,
     pub(super) rejected: u64,
     /// Documents that came twice, of which the oplog makes one.
     pub(super) superseded: u64,
-    named: Vec<Rejected>,
+    /// Some of those that were refused.
+    pub(super) named: Vec<Rejected>,
+}
+
+impl Counts {
+    /// Documents that were not tried.
+    pub(super) fn skipped(documents: u64) -> Self {
+        Self { rejected: documents, ..Self::default() }
+    }
+
+    /// What became of a batch.
+    pub(super) fn of(outcome: InsertOutcome) -> Self {
+        let rejected = outcome.rejected.len() as u64;
+        let named = outcome.rejected.into_iter().take(NAMED).collect();
+        Self { inserted: outcome.inserted, identical: outcome.identical, rejected, superseded: 0, named }
+    }
+
+    /// What became of a batch whose collection the oplog settles: a document that stands in the archive twice is there
+    /// once and right in the end.
+    pub(super) fn of_unsettled(mut outcome: InsertOutcome) -> Self {
+        let before = outcome.rejected.len();
+        outcome.rejected.retain(|rejected| rejected.code != DUPLICATE_KEY);
+        let superseded = (before - outcome.rejected.len()) as u64;
+        Self { superseded, ..Self::of(outcome) }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.identical += other.identical;
+        self.rejected += other.rejected;
+        self.superseded += other.superseded;
+        let room = NAMED.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(room));
+    }
+
+    fn documents(&self) -> u64 {
+        self.inserted + self.identical + self.superseded + self.rejected
+    }
+}
+
+/// What happened to one collection, chunk for chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Of all chunks before the first that is under way.
+    pub(super) counts: Counts,
+    /// How many chunks those are.
+    pub(super) chunks: u64,
+    /// Chunks behind one that is under way.
+    ahead: BTreeMap<u64, Counts>,
     refused: bool,
     reported: bool,
 }
 
 impl Tally {
-    /// Adds what became of a batch.
-    pub(super) fn add(&mut self, outcome: InsertOutcome) {
-        self.inserted += outcome.inserted;
-        self.identical += outcome.identical;
-        self.rejected += outcome.rejected.len() as u64;
-        let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend(outcome.rejected.into_iter().take(room));
+    /// What an earlier run has done, and told where it has `reported` it.
+    pub(super) fn kept(counts: Counts, chunks: u64, refused: bool, reported: bool) -> Self {
+        Self { counts, chunks, ahead: BTreeMap::new(), refused, reported }
     }
 
-    /// Adds what became of a batch whose collection the oplog settles: a document that stands in the archive twice
-    /// is there once and right in the end.
-    pub(super) fn add_unsettled(&mut self, mut outcome: InsertOutcome) {
-        let before = outcome.rejected.len();
-        outcome.rejected.retain(|rejected| rejected.code != DUPLICATE_KEY);
-        self.superseded += (before - outcome.rejected.len()) as u64;
-        self.add(outcome);
+    /// Adds what became of a chunk, which is told by its place among those of its collection.
+    pub(super) fn add(&mut self, chunk: u64, counts: Counts) {
+        self.ahead.insert(chunk, counts);
+        while let Some(counts) = self.ahead.remove(&self.chunks) {
+            self.counts.add(counts);
+            self.chunks += 1;
+        }
     }
 
     /// From now on no document can be written: the collection could not be made, or broke.
@@ -51,23 +96,19 @@ impl Tally {
         self.refused
     }
 
-    /// Counts documents that were not tried.
-    pub(super) fn skip(&mut self, documents: u64) {
-        self.rejected += documents;
-    }
-
     /// All documents that came by.
     pub(super) fn seen(&self) -> u64 {
-        self.inserted + self.identical + self.superseded + self.rejected
+        self.counts.documents() + self.ahead.values().map(Counts::documents).sum::<u64>()
     }
 
     /// The text of the failure to report, once.
     pub(super) fn failure(&mut self) -> Option<String> {
-        if self.rejected == 0 || std::mem::replace(&mut self.reported, true) {
+        let Counts { rejected, named, .. } = &self.counts;
+        if *rejected == 0 || std::mem::replace(&mut self.reported, true) {
             return None;
         }
-        let mut text = format!("{} documents were not restored", self.rejected);
-        for rejected in &self.named {
+        let mut text = format!("{rejected} documents were not restored");
+        for rejected in named {
             let id = rejected
                 .id
                 .as_ref()
@@ -75,8 +116,8 @@ impl Tally {
             // Writing into a String cannot fail.
             let _ = write!(text, "; {id}: {}", rejected.message);
         }
-        let more = self.rejected.saturating_sub(self.named.len() as u64);
-        if more > 0 && !self.named.is_empty() {
+        let more = rejected.saturating_sub(named.len() as u64);
+        if more > 0 && !named.is_empty() {
             let _ = write!(text, "; and {more} more");
         }
         Some(text)
@@ -106,12 +147,13 @@ mod tests {
         };
         let mut tally = Tally::default();
         assert_eq!(tally.failure(), None);
-        tally.add(InsertOutcome {
+        let outcome = InsertOutcome {
             inserted: 3,
             identical: 1,
             rejected: (0..7).map(rejected).collect(),
             stopped: false,
-        });
+        };
+        tally.add(0, Counts::of(outcome));
         assert_eq!(tally.seen(), 11);
         let text = tally.failure().unwrap();
         assert!(
@@ -119,5 +161,16 @@ mod tests {
             "{text}"
         );
         assert_eq!(tally.failure(), None, "told once");
+    }
+
+    #[test]
+    fn a_chunk_counts_once_all_before_it_are_done() {
+        let inserted = |n| Counts { inserted: n, ..Counts::default() };
+        let mut tally = Tally::kept(inserted(10), 2, false, false);
+        tally.add(4, inserted(300));
+        tally.add(3, inserted(20));
+        assert_eq!((tally.chunks, tally.counts.inserted, tally.seen()), (2, 10, 330));
+        tally.add(2, inserted(1));
+        assert_eq!((tally.chunks, tally.counts.inserted, tally.seen()), (5, 331, 331));
     }
 }

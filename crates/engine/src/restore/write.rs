@@ -1,11 +1,12 @@
 //! Documents from the archive into their collections: several collections and several inserts at
 //! once, a capped one in order by a single worker.
 
-use super::RestoreOptions;
 use super::finish::Written;
+use super::ledger::Phase;
 use super::oplog::Aside;
 use super::plan::{Plan, Planned, is_merged_always, is_refusal};
-use super::{Existing, tally::Tally};
+use super::tally::{Counts as Outcome, Tally};
+use super::{Existing, Run};
 use crate::catalog::Summary;
 use crate::pool::Share;
 use crate::reading::{Feed, Piece};
@@ -22,7 +23,8 @@ use tokio::task::JoinSet;
 /// Account documents that are kept until they are merged; more of them is no users collection.
 const ACCOUNT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-type Work = (Chunk, Share);
+/// A chunk, and its place among those of its collection.
+type Work = (u64, Chunk, Share);
 
 /// A collection that documents arrive for.
 struct Destination {
@@ -32,6 +34,11 @@ struct Destination {
     /// Users or roles, kept until the end.
     accounts: Vec<Vec<u8>>,
     arrived: Counts,
+    /// The place of the next chunk that comes.
+    next: u64,
+    /// Chunks that an earlier run has written, and their documents.
+    written: u64,
+    kept: u64,
 }
 
 /// What the inserting tasks share.
@@ -39,7 +46,11 @@ struct Context {
     target: Target,
     inserts: Semaphore,
     abort: Stop,
+    /// Another run has taken over.
+    lost: Stop,
     accept_identical: bool,
+    /// Whether an earlier run may have written some of what comes.
+    may_be_there: bool,
     /// Whether the oplog settles which of two documents with one `_id` is right. A document that was removed and
     /// stored anew while its collection was read may stand in the archive twice.
     is_settled_later: bool,
@@ -57,28 +68,35 @@ impl Drop for Progress {
     }
 }
 
-/// Reads the archive to its end and writes every selected document.
+/// Reads the archive to its end and writes every selected document, but for those that were written before this phase.
 pub(super) async fn documents(
-    target: &Target,
+    run: &Run<'_>,
     mut feed: Feed,
     plan: Plan,
+    phase: Phase,
     aside: &mut Aside,
-    options: &RestoreOptions,
-    monitor: &Monitor,
-    stop: &Stop,
 ) -> Result<Written> {
     let context = Arc::new(Context {
-        target: target.clone(),
-        inserts: Semaphore::new(options.jobs),
+        target: run.target.clone(),
+        inserts: Semaphore::new(run.options.jobs),
         abort: Stop::default(),
-        accept_identical: options.existing == Existing::Merge,
+        lost: run.ledger.lost(),
+        accept_identical: run.options.existing == Existing::Merge,
+        may_be_there: phase != Phase::Preparing,
         is_settled_later: aside.is_replayed(),
     });
-    feed.take_only(plan.streams());
+    let wanted = plan.namespaces.into_iter().map(|planned| Destination::new(planned, phase));
     let mut destinations: HashMap<u32, Destination> =
-        plan.namespaces.into_iter().map(|planned| (planned.stream, destination(planned))).collect();
+        wanted.map(|destination| (destination.planned.stream, destination)).collect();
+    let takes = destinations.values().filter(|destination| destination.written < u64::MAX);
+    if feed.take_behind(takes.map(|destination| (destination.planned.stream, destination.written)).collect())
+    {
+        for destination in destinations.values_mut() {
+            destination.next = destination.written;
+        }
+    }
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
-    let to = Route { context: &context, jobs: options.jobs, monitor, stop };
+    let to = Route { context: &context, run };
     let read = route(&mut feed, &mut destinations, &mut workers, aside, &to).await;
     if read.is_err() {
         context.abort.request();
@@ -89,20 +107,15 @@ pub(super) async fn documents(
     }
     let inserted = join(&mut workers, &context).await;
     let (summary, ()) = crate::error::cause_of(read, inserted)?;
-    account_for_all(&destinations, monitor)?;
+    run.ledger.check()?;
+    account_for_all(&destinations, run.monitor)?;
     Ok(written(destinations, summary))
-}
-
-fn destination(planned: Planned) -> Destination {
-    Destination { planned, queue: None, accounts: Vec::new(), arrived: Counts::default() }
 }
 
 /// What routing needs besides.
 struct Route<'a> {
     context: &'a Arc<Context>,
-    jobs: usize,
-    monitor: &'a Monitor,
-    stop: &'a Stop,
+    run: &'a Run<'a>,
 }
 
 async fn route(
@@ -112,9 +125,10 @@ async fn route(
     aside: &mut Aside,
     to: &Route<'_>,
 ) -> Result<Option<Summary>> {
-    let Route { context, jobs, monitor, stop } = *to;
+    let Route { context, run } = *to;
     loop {
-        stop.check()?;
+        run.stop.check()?;
+        run.ledger.check()?;
         context.abort.check().map_err(|_| Error::PipelineClosed("an inserting task"))?;
         match feed.next().await? {
             Piece::Chunk(chunk, share) => {
@@ -124,7 +138,7 @@ async fn route(
                 }
                 // A stream that is not selected comes by in a pipe, and is passed over.
                 let Some(destination) = destinations.get_mut(&chunk.stream) else { continue };
-                destination.take(chunk, share, workers, context, jobs, monitor)?;
+                destination.take(chunk, share, workers, to)?;
             }
             Piece::StreamEnd(stream) => {
                 if let Some(destination) = destinations.get_mut(&stream) {
@@ -132,8 +146,7 @@ async fn route(
                 }
             }
             Piece::Retract(stream) => {
-                let arrived = destinations.get(&stream).map(|destination| destination.arrived);
-                if arrived.is_some_and(|arrived| arrived.documents > 0) {
+                if destinations.get(&stream).is_some_and(|destination| destination.next > 0) {
                     return Err(Error::Retracted);
                 }
             }
@@ -143,24 +156,44 @@ async fn route(
 }
 
 impl Destination {
+    /// One of which all that was written before this phase is passed over.
+    fn new(planned: Planned, phase: Phase) -> Self {
+        let tally = locked(&planned.tally);
+        let (chunks, kept) = (tally.chunks, tally.seen());
+        drop(tally);
+        // Accounts are merged after the documents.
+        let is_done =
+            phase == Phase::Replaying || phase == Phase::Finishing && !planned.metadata.kind.is_accounts();
+        let written = match is_done {
+            true => u64::MAX,
+            false if planned.metadata.kind.is_accounts() => 0,
+            false => chunks,
+        };
+        let (accounts, arrived) = (Vec::new(), Counts::default());
+        Self { planned, queue: None, accounts, arrived, next: 0, written, kept }
+    }
+
     fn take(
         &mut self,
         chunk: Chunk,
         share: Share,
         workers: &mut JoinSet<Result<()>>,
-        context: &Arc<Context>,
-        jobs: usize,
-        monitor: &Monitor,
+        to: &Route<'_>,
     ) -> Result<()> {
+        let place = self.next;
+        self.next += 1;
+        if place < self.written {
+            return Ok(());
+        }
         self.arrived += Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
         if self.planned.metadata.kind.is_accounts() {
             return self.keep_accounts(&chunk);
         }
         let queue = match &self.queue {
             Some(queue) => queue,
-            None => self.queue.insert(start(&self.planned, workers, context, jobs, monitor)),
+            None => self.queue.insert(start(&self.planned, self.kept, workers, to)),
         };
-        queue.try_send((chunk, share)).map_err(|_| Error::PipelineClosed("an inserting task"))
+        queue.try_send((place, chunk, share)).map_err(|_| Error::PipelineClosed("an inserting task"))
     }
 
     fn keep_accounts(&mut self, chunk: &Chunk) -> Result<()> {
@@ -181,19 +214,21 @@ impl Destination {
 /// Starts a collection's workers: one where order matters.
 fn start(
     planned: &Planned,
+    kept: u64,
     workers: &mut JoinSet<Result<()>>,
-    context: &Arc<Context>,
-    jobs: usize,
-    monitor: &Monitor,
+    to: &Route<'_>,
 ) -> async_channel::Sender<Work> {
+    let Route { context, run } = *to;
     let metadata = &planned.metadata;
-    let item = monitor.item(metadata.namespace.to_string(), planned.documents, planned.bytes);
-    let item = Arc::new(Progress { item, monitor: monitor.clone() });
+    let item = run.monitor.item(metadata.namespace.to_string(), planned.documents, planned.bytes);
+    item.add(kept, 0);
+    let item = Arc::new(Progress { item, monitor: run.monitor.clone() });
     let (sender, queue) = async_channel::unbounded();
     let inserter = Inserter::new(&context.target, metadata.data_namespace())
         .ordered(metadata.is_capped())
-        .accept_identical(context.accept_identical || is_merged_always(metadata));
-    for _ in 0..if metadata.is_capped() { 1 } else { jobs } {
+        .accept_identical(context.accept_identical || is_merged_always(metadata))
+        .may_be_there(context.may_be_there);
+    for _ in 0..if metadata.is_capped() { 1 } else { run.options.jobs } {
         let (context, inserter, queue) = (Arc::clone(context), inserter.clone(), queue.clone());
         let (item, tally) = (Arc::clone(&item), Arc::clone(&planned.tally));
         let name = metadata.namespace.to_string();
@@ -210,24 +245,26 @@ async fn insert_all(
     tally: &Mutex<Tally>,
     name: &str,
 ) -> Result<()> {
-    while let Ok((chunk, _share)) = queue.recv().await {
-        if context.abort.is_requested() {
+    while let Ok((place, chunk, _share)) = queue.recv().await {
+        if context.abort.is_requested() || context.lost.is_requested() {
             continue;
         }
         if locked(tally).refuses() {
-            locked(tally).skip(u64::from(chunk.documents));
+            locked(tally).add(place, Outcome::skipped(u64::from(chunk.documents)));
             continue;
         }
         let _permit = context.inserts.acquire().await.map_err(|_| Error::PipelineClosed("the inserts"))?;
         match inserter.insert(&chunk.bytes).await {
-            Ok(outcome) if context.is_settled_later => locked(tally).add_unsettled(outcome),
-            Ok(outcome) => locked(tally).add(outcome),
+            Ok(outcome) if context.is_settled_later => {
+                locked(tally).add(place, Outcome::of_unsettled(outcome));
+            }
+            Ok(outcome) => locked(tally).add(place, Outcome::of(outcome)),
             Err(error) if is_refusal(&error) => {
                 // How much of this chunk was taken is unknown; none of it is claimed.
                 progress.monitor.fail(name, error.to_string(), 0);
                 let mut tally = locked(tally);
                 tally.refuse_all();
-                tally.skip(u64::from(chunk.documents));
+                tally.add(place, Outcome::skipped(u64::from(chunk.documents)));
             }
             Err(error) => {
                 context.abort.request();
@@ -256,15 +293,15 @@ fn account_for_all(destinations: &HashMap<u32, Destination>, monitor: &Monitor) 
     for destination in destinations.values().filter(|d| !d.planned.metadata.kind.is_accounts()) {
         let mut tally = locked(&destination.planned.tally);
         let name = destination.planned.metadata.namespace.to_string();
-        if tally.seen() != destination.arrived.documents {
+        let came = destination.kept + destination.arrived.documents;
+        if tally.seen() != came {
             let message = format!(
-                "{name}: {} documents came from the archive, but {} are accounted for; this is a defect of mongoark",
-                destination.arrived.documents,
+                "{name}: {came} documents came from the archive, but {} are accounted for; this is a defect of mongoark",
                 tally.seen()
             );
             return Err(Error::Catalog(message));
         }
-        let lost = tally.rejected;
+        let lost = tally.counts.rejected;
         if let Some(text) = tally.failure() {
             monitor.fail(name, text, lost);
         }

@@ -1,0 +1,92 @@
+//! How far a replay is, written down on the target among the operations that it sends, so that another run can go on.
+//!
+//! A place is a number of operations, counted from the first entry on. Each command to the server has a note before its
+//! operations, of how far they will reach, and one behind them, that all before are done. The server applies them in
+//! their order, so whatever it keeps of a command that nobody saw the end of, the notes tell. What lies between the two
+//! is done again: entries of an oplog may be applied twice, as long as they are in order.
+
+use crate::Stop;
+use bson::{Bson, Document, doc};
+use mongoark_deployment::Notes;
+use mongoark_model::{Namespace, Timestamp};
+
+/// The `_id` of the note.
+const ID: &str = "replay";
+
+/// Where a replay writes down how far it is.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// The notes of the restore; its collection is there.
+    pub notes: Notes,
+    /// How far an earlier run has come.
+    pub from: ReplayPlace,
+    /// Set once nothing may be written any more.
+    pub lost: Stop,
+}
+
+/// How far a replay has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayPlace {
+    /// Operations that are done.
+    pub done: u64,
+    /// Those behind them, up to here, may be done.
+    pub ahead: u64,
+    /// Of them, inserts into capped collections up to here are done: one that is repeated would push out another.
+    pub capped: u64,
+    /// Collections that writes did not find, with the time of the first: an error unless they are dropped later.
+    pub missing: Vec<(Namespace, Option<Timestamp>)>,
+}
+
+impl ReplayPlace {
+    /// Its note.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let missing = self.missing.iter().map(|(Namespace { db, collection }, ts)| {
+            let ts = ts.map(|ts| bson::Timestamp { time: ts.seconds, increment: ts.increment });
+            Bson::from(doc! { "db": db, "collection": collection, "ts": ts })
+        });
+        let document = doc! {
+            "_id": ID,
+            "done": self.done.cast_signed(),
+            "ahead": self.ahead.cast_signed(),
+            "capped": self.capped.cast_signed(),
+            "missing": missing.collect::<Vec<_>>(),
+        };
+        // Numbers and names of collections can always be encoded.
+        document.to_vec().unwrap_or_default()
+    }
+
+    /// Reads such a note; nothing where it is on something else.
+    pub(crate) fn decode(note: &[u8]) -> bson::error::Result<Option<Self>> {
+        let document = Document::from_reader(note)?;
+        if !document.get_str("_id").is_ok_and(|id| id == ID) {
+            return Ok(None);
+        }
+        let count = |key| document.get_i64(key).map(i64::cast_unsigned);
+        let mut place = Self {
+            done: count("done")?,
+            ahead: count("ahead")?,
+            capped: count("capped")?,
+            missing: Vec::new(),
+        };
+        for missing in document.get_array("missing")?.iter().filter_map(Bson::as_document) {
+            let namespace = Namespace::new(missing.get_str("db")?, missing.get_str("collection")?);
+            let ts = missing.get_timestamp("ts").ok().map(|ts| Timestamp::new(ts.time, ts.increment));
+            place.missing.push((namespace, ts));
+        }
+        Ok(Some(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_comes_back_as_it_was() {
+        let missing =
+            vec![(Namespace::new("d", "c"), Some(Timestamp::new(3, 1))), (Namespace::new("e", "f"), None)];
+        let place = ReplayPlace { done: 5, ahead: 9, capped: 7, missing };
+        assert_eq!(ReplayPlace::decode(&place.encode()).unwrap(), Some(place));
+        assert_eq!(ReplayPlace::decode(&doc! { "_id": "restore" }.to_vec().unwrap()).unwrap(), None);
+    }
+}

@@ -1,0 +1,327 @@
+//! What a restore writes down on the target about itself, so that another run can go on where it was broken off.
+//!
+//! Notes are in a collection of their own, `mongoark.restore.<archive id>`, which is there as long as the restore is not
+//! whole. They are written behind what they tell of, with the same write concern, through the same oplog: whatever a
+//! target loses, it never keeps a note on something that it has lost.
+
+mod record;
+
+use super::RestoreOptions;
+use super::plan::Plan;
+use super::tally::{Counts, Tally};
+use super::write::locked;
+use crate::quote::counted;
+use crate::replay::{Marks, ReplayPlace};
+use crate::{Error, Result, Stop};
+use bson::oid::ObjectId;
+use mongoark_container::ArchiveId;
+use mongoark_deployment::{ErrorKind, Notes, Target};
+use mongoark_model::CollectionKind;
+use mongoark_monitor::Monitor;
+use record::{HEAD, RUN, decode_stream, differing, encode_stream, flags_of, unusable};
+pub(super) use record::{Head, Phase};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// How a restore writes down how far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerOptions {
+    /// Go on with the restore that was broken off; one is begun where there is none.
+    pub resume: bool,
+    /// Between two notes.
+    pub every: Duration,
+}
+
+/// What an earlier run has left, by which this one goes on.
+#[derive(Clone)]
+pub(super) struct Earlier {
+    pub(super) head: Head,
+    pub(super) tallies: HashMap<u32, Tally>,
+    place: ReplayPlace,
+}
+
+/// The notes of this restore; nothing where the user may not write any.
+pub(super) struct Ledger {
+    open: Option<Open>,
+    /// Set when another run has gone on with this restore, or nothing can be written down any more.
+    lost: Stop,
+}
+
+struct Open {
+    shared: Arc<Shared>,
+    place: ReplayPlace,
+    ending: Arc<Notify>,
+    task: JoinHandle<Result<()>>,
+}
+
+struct Shared {
+    notes: Notes,
+    tallies: Vec<(u32, Arc<StdMutex<Tally>>)>,
+    state: Mutex<State>,
+    lost: Stop,
+}
+
+/// Subject, message and documents of each.
+type Failures = Vec<(String, String, u64)>;
+
+struct State {
+    head: Head,
+    /// What was last written of each stream.
+    written: HashMap<u32, (Counts, u64, bool)>,
+}
+
+/// Where the notes on the restore of this archive are.
+pub(super) fn notes(target: &Target, archive: ArchiveId) -> Notes {
+    Notes::new(target, &format!("restore.{archive}"))
+}
+
+/// What the commands of this restore say they belong to.
+pub(super) fn tag(archive: ArchiveId) -> String {
+    format!("mongoark restore {archive}")
+}
+
+/// What an earlier run has left, if this one is to go on with it. From then on that run, if it lives, writes nothing more.
+pub(super) async fn take_over(
+    notes: &Notes,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+) -> Result<Option<Earlier>> {
+    let Some(how) = options.ledger.filter(|ledger| ledger.resume) else { return Ok(None) };
+    let found = if notes.exist().await? { read(notes).await? } else { None };
+    let Some(found) = found else {
+        monitor.step("no restore of this archive was broken off on this target; beginning");
+        return Ok(None);
+    };
+    let differing = differing(&flags_of(options), &found.head.flags);
+    if !differing.is_empty() {
+        return Err(Error::Usage(format!(
+            "the restore that was broken off was begun with another {}; give the same flags, or restore anew without \
+             --resume",
+            differing.join(", ")
+        )));
+    }
+    if options.dry_run {
+        return Ok(Some(found));
+    }
+    let head = Head { run: ObjectId::new(), every: milliseconds(how.every), ..found.head.clone() };
+    if !notes.exchange(&found.head.encode()?, &head.encode()?, RUN).await? {
+        return Err(Error::TakenOver);
+    }
+    // A run that lives yet finds out at its next note.
+    sleep(Duration::from_millis(found.head.every.cast_unsigned()).saturating_mul(2)).await;
+    notes.wait_for_earlier_commands().await?;
+    let Some(earlier) = read(notes).await?.filter(|earlier| earlier.head == head) else {
+        return Err(Error::TakenOver);
+    };
+    earlier.tell(monitor);
+    Ok(Some(earlier))
+}
+
+async fn read(notes: &Notes) -> Result<Option<Earlier>> {
+    let found = notes.read().await.map_err(|error| match error.kind() {
+        ErrorKind::Unauthorized => Error::Refused(format!(
+            "the progress of the restore that was broken off stands in {}, which the user may not read: give it the role \
+             readWrite on that database",
+            notes.namespace()
+        )),
+        _ => error.into(),
+    })?;
+    let head = found.iter().find(|note| note.get_str("_id").is_ok_and(|id| id == HEAD));
+    let Some(head) = head.map(|head| Head::decode(head.as_bytes())).transpose()? else { return Ok(None) };
+    let reported = head.phase >= Phase::Finishing;
+    let mut earlier = Earlier { head, tallies: HashMap::new(), place: ReplayPlace::default() };
+    for note in &found {
+        if let Some((stream, tally)) = decode_stream(note.as_bytes(), reported)? {
+            earlier.tallies.insert(stream, tally);
+        } else if let Some(place) = ReplayPlace::decode(note.as_bytes()).map_err(unusable)? {
+            earlier.place = place;
+        }
+    }
+    Ok(Some(earlier))
+}
+
+impl Earlier {
+    /// Whether this stood on the target before anything was written.
+    pub(super) fn was_there(&self, stream: u32) -> bool {
+        self.head.there.contains(&stream)
+    }
+
+    /// Whether collections are made and documents written from now on, or were before.
+    pub(super) fn has_begun(&self) -> bool {
+        self.head.phase > Phase::Preparing
+    }
+
+    fn tell(&self, monitor: &Monitor) {
+        let documents: u64 = self.tallies.values().map(Tally::seen).sum();
+        let at = match self.head.phase {
+            Phase::Preparing => "before its first document".to_owned(),
+            Phase::Documents => format!("behind {}", counted(documents, "document", "documents")),
+            Phase::Finishing => "behind its documents".to_owned(),
+            Phase::Replaying => {
+                format!(
+                    "behind {}",
+                    counted(self.place.done, "operation of the oplog", "operations of the oplog")
+                )
+            }
+        };
+        monitor.step(format!("going on with the restore that was broken off, {at}"));
+        for (subject, message, documents) in &self.head.failures {
+            monitor.fail(subject.clone(), message.clone(), *documents);
+        }
+    }
+}
+
+impl Ledger {
+    /// Begins to write down how far the restore is: of one that goes on, behind what is there.
+    pub(super) async fn open(
+        notes: Notes,
+        earlier: Option<&Earlier>,
+        plan: &Plan,
+        own_accounts: &HashSet<(CollectionKind, String)>,
+        options: &RestoreOptions,
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        let lost = Stop::default();
+        let Some(how) = options.ledger else { return Ok(Self { open: None, lost }) };
+        let head = match earlier {
+            Some(earlier) => Head { own_accounts: own_accounts.clone(), ..earlier.head.clone() },
+            None => Head {
+                flags: flags_of(options),
+                run: ObjectId::new(),
+                every: milliseconds(how.every),
+                there: plan.there(options.existing),
+                own_accounts: own_accounts.clone(),
+                ..Head::default()
+            },
+        };
+        if earlier.is_none() && !begin(&notes, &head, monitor).await? {
+            return Ok(Self { open: None, lost });
+        }
+        let written = plan.namespaces.iter().map(|planned| (planned.stream, snapshot(&planned.tally)));
+        let state = State { head, written: written.collect() };
+        let tallies = plan.namespaces.iter().map(|planned| (planned.stream, Arc::clone(&planned.tally)));
+        let (tallies, lost_too) = (tallies.collect(), lost.clone());
+        let shared = Arc::new(Shared { notes, tallies, state: Mutex::new(state), lost: lost_too });
+        let ending = Arc::new(Notify::new());
+        let task = tokio::spawn(keep(Arc::clone(&shared), how.every, Arc::clone(&ending)));
+        let place = earlier.map(|earlier| earlier.place.clone()).unwrap_or_default();
+        Ok(Self { open: Some(Open { shared, place, ending, task }), lost })
+    }
+
+    /// An error once nothing may be written any more; the cause comes at the end.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.lost.is_requested() { Err(Error::PipelineClosed("the restore's notes")) } else { Ok(()) }
+    }
+
+    /// Writes down that this phase begins now, with all that was done and told before.
+    pub(super) async fn enter(&self, phase: Phase, monitor: &Monitor) -> Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let failures = monitor.record().failures;
+        let failures = failures.into_iter().map(|told| (told.subject, told.message, told.documents));
+        let failures: Failures = if phase > Phase::Documents { failures.collect() } else { Vec::new() };
+        open.shared.write(Some((phase, failures))).await
+    }
+
+    /// Requested once nothing may be written any more.
+    pub(super) fn lost(&self) -> Stop {
+        self.lost.clone()
+    }
+
+    /// Where and how a replay writes down how far it is.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        let open = self.open.as_ref()?;
+        Some(Marks { notes: open.shared.notes.clone(), from: open.place.clone(), lost: self.lost.clone() })
+    }
+
+    /// Ends: of a restore that `is_whole` nothing is left on the target.
+    pub(super) async fn close(self, is_whole: bool) -> Result<()> {
+        let Some(open) = self.open else { return Ok(()) };
+        open.ending.notify_one();
+        open.task.await.unwrap_or(Err(Error::PipelineClosed("the restore's notes")))?;
+        if is_whole { Ok(open.shared.notes.clear().await?) } else { Ok(()) }
+    }
+}
+
+/// Begins anew; whether the user may write notes.
+async fn begin(notes: &Notes, head: &Head, monitor: &Monitor) -> Result<bool> {
+    if notes.exist().await? {
+        notes.clear().await?;
+        notes.wait_for_earlier_commands().await?;
+    }
+    match notes.put(&[head.encode()?]).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Unauthorized => {
+            let message = format!(
+                "may not be written by this user: if this restore is broken off, --resume cannot go on with it (role \
+                 readWrite on the database {} allows it)",
+                notes.namespace().db
+            );
+            monitor.warn(notes.namespace().to_string(), message);
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes down every so often what has changed, and finds out whether another run has taken over.
+async fn keep(shared: Arc<Shared>, every: Duration, ending: Arc<Notify>) -> Result<()> {
+    while timeout(every, ending.notified()).await.is_err() {
+        if let Err(error) = shared.write(None).await {
+            shared.lost.request();
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Writes nothing once another run has taken over. Streams come before the phase, which may say that they are done.
+    async fn write(&self, phase: Option<(Phase, Failures)>) -> Result<()> {
+        let mut state = self.state.lock().await;
+        let before = state.head.encode()?;
+        self.exchange(&before, &before).await?;
+        let mut changed = Vec::new();
+        for (stream, tally) in &self.tallies {
+            let now = snapshot(tally);
+            if state.written.get(stream) != Some(&now) {
+                changed.push(encode_stream(*stream, &Tally::kept(now.0.clone(), now.1, now.2, false))?);
+                state.written.insert(*stream, now);
+            }
+        }
+        self.notes.put(&changed).await?;
+        let Some(phase) = phase else { return Ok(()) };
+        (state.head.phase, state.head.failures) = phase;
+        self.exchange(&before, &state.head.encode()?).await
+    }
+
+    async fn exchange(&self, before: &[u8], head: &[u8]) -> Result<()> {
+        if !self.lost.is_requested() && self.notes.exchange(before, head, RUN).await? {
+            return Ok(());
+        }
+        self.lost.request();
+        Err(Error::TakenOver)
+    }
+}
+
+fn snapshot(tally: &StdMutex<Tally>) -> (Counts, u64, bool) {
+    let tally = locked(tally);
+    (tally.counts.clone(), tally.chunks, tally.refuses())
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Says so where what stands in the way may be what an earlier run has made.
+pub(super) async fn hint(notes: &Notes, error: Error) -> Error {
+    let Error::Exists { namespace, others } = error else { return error };
+    if notes.exist().await.unwrap_or(false) {
+        Error::BrokenOff { namespace, others }
+    } else {
+        Error::Exists { namespace, others }
+    }
+}
