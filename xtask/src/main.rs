@@ -1,4 +1,5 @@
-//! Development commands, run as `cargo xtask <command>`: fetch test servers, demo, test, oracle, fuzz, bench.
+//! Development commands, run as `cargo xtask <command>`: fetch test servers, demo, test, oracle, soak, fuzz,
+//! bench.
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ mod execute;
 mod fuzz;
 mod oracle;
 mod servers;
+mod soak;
 mod test;
 
 /// What a command says when it fails, for people to read.
@@ -33,6 +35,8 @@ enum Command {
     Test(test::Arguments),
     /// Runs the oracle of dumps and captures for many seeds.
     Oracle(oracle::Arguments),
+    /// Runs everything that lives from chance, over and over for so many minutes: kills, elections, faults.
+    Soak(soak::Arguments),
     /// Runs the fuzz targets for a while each.
     Fuzz(fuzz::Arguments),
     /// Compares speed with the mongodump and mongorestore on PATH.
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Servers, such as `6.0.5,4.4.2`.
     #[arg(long, default_value = DEFAULT_VERSION)]
     servers: String,
-    /// One kind of run alone: `model`, `personality`, `native` or `captures`.
+    /// One kind of run alone: `model`, `personality`, `native`, `captures`, `resumed` or `resumed_restore`.
     #[arg(long)]
     only: Option<String>,
 }
