@@ -51,7 +51,7 @@ enum Moment {
     First(i32),
     /// All behind so many, for half a second.
     Behind(i32),
-    /// One in four.
+    /// All, for a moment, again and again.
     Sometimes,
 }
 
@@ -84,13 +84,24 @@ impl Case {
         let point = match self.moment {
             Moment::First(times) => point.times(times),
             Moment::Behind(count) => point.after(count),
-            Moment::Sometimes => point.sometimes(0.25),
+            Moment::Sometimes => point,
         };
         point.enable(client).await;
         let child = run.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let ended = tokio::task::spawn_blocking(move || finished(child));
-        if matches!(self.moment, Moment::Behind(_)) {
-            sleep(Duration::from_millis(500)).await;
+        match self.moment {
+            Moment::First(_) => {}
+            Moment::Behind(_) => sleep(Duration::from_millis(500)).await,
+            Moment::Sometimes => {
+                for _ in 0..4 {
+                    sleep(Duration::from_millis(100)).await;
+                    FailCommand::disable(client).await;
+                    sleep(Duration::from_millis(200)).await;
+                    point.enable(client).await;
+                }
+            }
+        }
+        if !matches!(self.moment, Moment::First(_)) {
             FailCommand::disable(client).await;
         }
         let ended = ended.await.unwrap();

@@ -104,13 +104,13 @@ fn own<F: Copy>(name: &CStr) -> F {
 /// As of `write(2)`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, count: size_t) -> ssize_t {
+    static OWN: OnceLock<unsafe extern "C" fn(c_int, *const c_void, size_t) -> ssize_t> = OnceLock::new();
     if let Some(fault) = fault()
         && let Some(file) = fault.file(fd)
         && fault.meets("write", &file)
     {
         return -1;
     }
-    static OWN: OnceLock<unsafe extern "C" fn(c_int, *const c_void, size_t) -> ssize_t> = OnceLock::new();
     // SAFETY: as of the caller.
     unsafe { OWN.get_or_init(|| own(c"write"))(fd, bytes, count) }
 }
@@ -152,6 +152,7 @@ pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
 /// As of `rename(2)`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
+    static OWN: OnceLock<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int> = OnceLock::new();
     // SAFETY: as of the caller.
     let file = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(from) }.to_bytes()));
     if let Some(fault) = fault()
@@ -160,7 +161,6 @@ pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int
     {
         return -1;
     }
-    static OWN: OnceLock<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int> = OnceLock::new();
     // SAFETY: as of the caller.
     unsafe { OWN.get_or_init(|| own(c"rename"))(from, to) }
 }

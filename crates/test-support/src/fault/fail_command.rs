@@ -72,12 +72,6 @@ impl FailCommand {
         self
     }
 
-    /// Each with this probability.
-    pub fn sometimes(mut self, probability: f64) -> Self {
-        self.mode = doc! { "activationProbability": probability }.into();
-        self
-    }
-
     /// Makes the server that `client` reaches fail so.
     pub async fn enable(&self, client: &Client) {
         set_fail_point(client, "failCommand", self.mode.clone(), self.data.clone()).await;
@@ -94,8 +88,7 @@ impl FailCommand {
     }
 }
 
-/// Sets any fail point of the server by name; the mode is `"alwaysOn"`, `{times: n}`, `{skip: n}` or
-/// `{activationProbability: p}`.
+/// Sets any fail point of the server by name; the mode is `"alwaysOn"`, `{times: n}` or `{skip: n}`.
 pub async fn set_fail_point(client: &Client, name: &str, mode: impl Into<Bson>, data: Document) {
     let command = doc! { "configureFailPoint": name, "mode": mode.into(), "data": data };
     let answer = client.database("admin").run_command(command).await;
