@@ -8,6 +8,7 @@
 mod support;
 
 use bson::{Document, doc};
+use mongoark_test_support::fault::{FailCommand, SmallDisk};
 use mongoark_test_support::{ReplicaSet, compare, wipe};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -96,7 +97,7 @@ fn verified(archive: &Path) -> bool {
 async fn no_write_sync_or_rename_that_fails_ends_as_an_archive() {
     let desk = Desk::new().await;
     // Checkpoints come in between.
-    let slow = mongoark_test_support::fault::FailCommand::new(["getMore", "find"]).app_name("mongoark");
+    let slow = FailCommand::new(["getMore", "find"]).app_name("mongoark");
     slow.block(Duration::from_millis(40)).enable(&desk.source.client().await).await;
     for operation in ["write", "sync", "rename"] {
         let mut failed = 0;
@@ -130,7 +131,7 @@ async fn what_a_crash_or_a_loss_of_power_leaves_is_gone_on_with() {
     let desk = Desk::new().await;
     let client = desk.source.client().await;
     let expected = compare::capture(&client).await.unwrap();
-    let slow = mongoark_test_support::fault::FailCommand::new(["getMore", "find"]).app_name("mongoark");
+    let slow = FailCommand::new(["getMore", "find"]).app_name("mongoark");
     slow.block(Duration::from_millis(40)).enable(&client).await;
     let target = ReplicaSet::single().await;
     let aim = target.client().await;
@@ -163,4 +164,41 @@ async fn what_a_crash_or_a_loss_of_power_leaves_is_gone_on_with() {
     }
     println!("{crashes} crashes, {resumed} of them gone on with at a checkpoint");
     assert!(resumed > 0, "no crash left a checkpoint");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_after_any_megabyte_leaves_what_can_be_gone_on_with() {
+    const MEGABYTE: u64 = 1 << 20;
+    let desk = Desk::new().await;
+    let client = desk.source.client().await;
+    let uri = desk.source.uri();
+    let small = SmallDisk::mount(64 * MEGABYTE);
+    let archive = small.path().join("archive");
+    let dump = |more: &[&str]| {
+        let flags = ["--no-encryption", "--compression", "none", "--jobs", "1", "--checkpoint-every", "0.05"];
+        mongoark(&[&["dump", "--uri", &uri][..], &flags, more, &[arg(&archive)]].concat())
+    };
+    dump(&[]).expect(0);
+    let needed = std::fs::metadata(&archive).unwrap().len().div_ceil(MEGABYTE);
+    assert!((6..20).contains(&needed), "{needed} megabytes");
+    let slow = FailCommand::new(["getMore", "find"]).app_name("mongoark").block(Duration::from_millis(20));
+    slow.enable(&client).await;
+    let mut resumed = 0;
+    for size in 1..needed {
+        std::fs::remove_file(&archive).unwrap();
+        small.resize(size * MEGABYTE);
+        dump(&[]).expect(1).says("No space left on device");
+        assert!(!archive.exists(), "{size} MB: a failed dump has its name");
+        small.resize(64 * MEGABYTE);
+        let again = dump(&["--resume"]).expect(0);
+        resumed += usize::from(again.stderr.contains("going on behind"));
+        assert!(verified(&archive), "{size} MB");
+    }
+    println!("{} sizes of a disk, {resumed} dumps gone on with at a checkpoint", needed - 1);
+    assert!(resumed > 0, "no full disk held a checkpoint");
+    let target = ReplicaSet::single().await;
+    mongoark(&["restore", "--uri", &target.uri(), arg(&archive)]).expect(0);
+    let (expected, found) = (compare::capture(&client).await, compare::capture(&target.client().await).await);
+    let lines = expected.unwrap().differences(&found.unwrap(), &compare::Options::default());
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }

@@ -147,7 +147,11 @@ async fn a_restore_is_begun_where_there_is_none_and_anew_where_that_is_asked_for
         .expect(0)
         .says("going on with the restore");
     desk.expect_whole().await;
-    desk.broken_off(&["--existing", "drop"]).await;
+    let child = desk.under_way(&["--existing", "drop"]).await;
+    // SAFETY: kill takes plain numbers, and the child has not been waited for.
+    unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
+    finished(child).expect(130).says("--resume goes on with it");
+    FailCommand::disable(&desk.client).await;
     let dry = ["--existing", "drop", "--resume", "--dry-run"];
     support::run(&mut desk.restore(&dry)).expect(0).says("would restore");
     // From a pipe too.

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use crate::Result;
 use crate::execute::{cargo, execute, execute_quietly, root, target_directory};
@@ -25,10 +26,15 @@ const COVERAGE: [&str; 7] = [
 /// An input that takes more memory than this is a finding.
 const LIMITS: [&str; 4] =
     ["-rss_limit_mb=512", "-malloc_limit_mb=128", "-print_final_stats=1", "-verbosity=0"];
+/// Targets that run at the same time.
+const AT_ONCE: usize = 2;
 /// Inputs to begin with, in a folder for each target.
 const SEEDS: &str = "fixtures/fuzz";
 /// Those of a target without a folder.
 const ARCHIVES: &str = "fixtures/container/v1";
+
+/// Targets that need the engine, which takes minutes to build. CI tries what they try by a test of the engine.
+const OF_THE_ENGINE: [&str; 2] = ["catalog", "checkpoint"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,7 +44,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    all(arguments.seconds)
+    all(arguments.seconds, true)
 }
 
 /// Whether the project has fuzz targets.
@@ -46,11 +52,29 @@ pub(crate) fn exists() -> bool {
     root().join("fuzz/Cargo.toml").is_file()
 }
 
-/// Runs every target for so many seconds; fails at the first finding.
-pub(crate) fn all(seconds: u64) -> Result<()> {
-    let targets = targets(&root().join("fuzz/fuzz_targets"))?;
-    let binaries = build()?;
-    targets.iter().try_for_each(|target| fuzz(&binaries.join(target), target, seconds))
+/// Runs every target for so many seconds, two at a time, those of the engine if asked for; an error names those that
+/// found something.
+pub(crate) fn all(seconds: u64, with_engine: bool) -> Result<()> {
+    let mut targets = targets(&root().join("fuzz/fuzz_targets"))?;
+    targets.retain(|target| with_engine || !OF_THE_ENGINE.contains(&target.as_str()));
+    let binaries = build(with_engine)?;
+    let mut failed = Vec::new();
+    for some in targets.chunks(AT_ONCE) {
+        let ended: Vec<Result<()>> = thread::scope(|scope| {
+            let binaries = &binaries;
+            let run = |target: &String| {
+                let target = target.clone();
+                scope.spawn(move || fuzz(&binaries.join(&target), &target, seconds))
+            };
+            let running: Vec<_> = some.iter().map(run).collect();
+            let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
+            ended
+                .map(|one| one.unwrap_or_else(|_| Err("a fuzz target could not be run".to_owned())))
+                .collect()
+        });
+        failed.extend(ended.into_iter().filter_map(Result::err));
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
 /// The names of the targets, one file each.
@@ -65,11 +89,12 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Builds all targets; returns the folder of their executables.
-fn build() -> Result<PathBuf> {
+fn build(with_engine: bool) -> Result<PathBuf> {
     let host = host()?;
     let directory = target_directory().join("fuzz");
     // Naming the host as the target keeps the coverage out of build scripts.
     let mut command = cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target", &host]);
+    command.args(with_engine.then_some("--features=engine"));
     command.arg("--target-dir").arg(&directory).env("RUSTFLAGS", COVERAGE.join(" "));
     execute(&mut command)?;
     Ok(directory.join(host).join("release"))

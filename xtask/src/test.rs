@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         steps.tests(&format!("round trips on {version}"), &arguments, version);
     }
     if in_ci && fuzz::exists() {
-        steps.try_to("fuzzing", || fuzz::all(FUZZ_SECONDS_IN_CI));
+        steps.try_to("fuzzing", || fuzz::all(FUZZ_SECONDS_IN_CI, false));
     }
     steps.finish()
 }

@@ -13,6 +13,8 @@ pub mod dump;
 pub mod dump_input;
 pub mod dump_output;
 mod error;
+#[cfg(test)]
+mod hostile;
 pub mod look;
 pub mod mongodump;
 pub mod mongorestore;

@@ -346,3 +346,13 @@ fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
         warnings: record.warnings.iter().map(|w| text(&w.subject, &w.message)).collect(),
     }
 }
+
+/// For the fuzz target `checkpoint`: one that can be read can be written.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_checkpoint(bytes: &[u8]) {
+    if let Ok(checkpoint) = checkpoint::Checkpoint::decode(bytes) {
+        let again = checkpoint.encode().expect("what was read can be written");
+        let again = checkpoint::Checkpoint::decode(&again).expect("and read");
+        assert_eq!((again.parts, again.told), (checkpoint.parts, checkpoint.told));
+    }
+}

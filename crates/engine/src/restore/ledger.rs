@@ -237,12 +237,16 @@ impl Ledger {
         Some(Marks { notes: open.shared.notes.clone(), from: open.place.clone(), lost: self.lost.clone() })
     }
 
-    /// Ends: of a restore that `is_whole` nothing is left on the target.
-    pub(super) async fn close(self, is_whole: bool) -> Result<()> {
+    /// Ends: of a restore that came to its end nothing is left on the target.
+    pub(super) async fn close(self, has_ended: bool, monitor: &Monitor) -> Result<()> {
         let Some(open) = self.open else { return Ok(()) };
         open.ending.notify_one();
         open.task.await.unwrap_or(Err(Error::PipelineClosed("the restore's notes")))?;
-        if is_whole { Ok(open.shared.notes.clear().await?) } else { Ok(()) }
+        if has_ended {
+            return Ok(open.shared.notes.clear().await?);
+        }
+        monitor.step("what was written stays: the same command with --resume goes on with it");
+        Ok(())
     }
 }
 
@@ -323,5 +327,18 @@ pub(super) async fn hint(notes: &Notes, error: Error) -> Error {
         Error::BrokenOff { namespace, others }
     } else {
         Error::Exists { namespace, others }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(note: &[u8]) {
+    if let Ok(head) = Head::decode(note) {
+        let again = head.encode().expect("what was read can be written");
+        assert_eq!(Head::decode(&again).expect("and read"), head);
+    }
+    if let Ok(Some((stream, tally))) = decode_stream(note, false) {
+        let again = encode_stream(stream, &tally).expect("what was read can be written");
+        let (_, again) = decode_stream(&again, false).expect("and read").expect("as what it is");
+        assert_eq!((again.counts, again.chunks), (tally.counts, tally.chunks));
     }
 }

@@ -159,7 +159,7 @@ pub async fn restore(
     let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
     let phase = earlier.map_or(Phase::Preparing, |earlier| earlier.head.phase);
     let restored = run.from(phase, feed, plan, oplog).await;
-    let closed = ledger.close(restored.is_ok()).await;
+    let closed = ledger.close(restored.is_ok(), monitor).await;
     let (mut report, ()) = crate::error::cause_of(restored, closed)?;
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
     monitor.stage("restore", since);
@@ -242,4 +242,11 @@ impl Run<'_> {
         monitor.stage("oplog", since);
         Ok(replayed)
     }
+}
+
+/// For the fuzz target `checkpoint`: notes that can be read can be written.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_notes(bytes: &[u8]) {
+    ledger::fuzz(bytes);
+    let _ = crate::replay::ReplayPlace::decode(bytes);
 }

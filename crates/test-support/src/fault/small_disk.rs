@@ -18,21 +18,33 @@ impl SmallDisk {
     /// When this process may not mount.
     pub fn mount(size_bytes: u64) -> Self {
         let folder = TempDir::new().expect("a folder to mount on");
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", &format!("size={size_bytes}"), "tmpfs"]).arg(folder.path());
-        let output = command.output().unwrap_or_else(|error| panic!("cannot run mount: {error}"));
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "a test of a full disk mounts one, which takes root on Linux: {complaint}"
-        );
+        mount(&format!("size={size_bytes}"), folder.path());
         Self { folder }
+    }
+
+    /// Makes it larger or smaller, with all that is on it.
+    ///
+    /// # Panics
+    /// When more is on it.
+    pub fn resize(&self, size_bytes: u64) {
+        mount(&format!("remount,size={size_bytes}"), self.folder.path());
     }
 
     /// Where the disk is mounted.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn mount(options: &str, folder: &Path) {
+    let mut command = Command::new("mount");
+    command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder);
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run mount: {error}"));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "a test of a full disk mounts one, which takes root on Linux: {complaint}"
+    );
 }
 
 impl Drop for SmallDisk {
