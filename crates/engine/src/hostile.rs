@@ -13,7 +13,7 @@ fn documents(target: &str) -> Vec<Vec<u8>> {
     entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
-/// Numbers that look random: SplitMix64.
+/// Numbers that look random: `SplitMix64`.
 struct Random(u64);
 
 impl Random {
@@ -40,7 +40,7 @@ fn each_change(document: &[u8], mut read: impl FnMut(&[u8])) {
     let mut random = Random(document.len() as u64);
     for _ in 0..CHANGES {
         let mut changed = document.to_vec();
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..=random.below(6) {
             let (at, from) = (random.below(changed.len()), random.below(document.len()));
             match random.below(4) {
                 0 => changed[at] = u8::try_from(random.below(256)).unwrap(),

@@ -348,6 +348,9 @@ fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
 }
 
 /// For the fuzz target `checkpoint`: one that can be read can be written.
+///
+/// # Panics
+/// When it cannot.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz_checkpoint(bytes: &[u8]) {
     if let Ok(checkpoint) = checkpoint::Checkpoint::decode(bytes) {

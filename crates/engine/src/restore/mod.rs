@@ -245,6 +245,9 @@ impl Run<'_> {
 }
 
 /// For the fuzz target `checkpoint`: notes that can be read can be written.
+///
+/// # Panics
+/// When they cannot.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz_notes(bytes: &[u8]) {
     ledger::fuzz(bytes);
