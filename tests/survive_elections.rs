@@ -81,7 +81,7 @@ impl Desk {
         for member in 0..self.target.member_count() {
             let slow =
                 FailCommand::new(["insert", "applyOps", "create", "createIndexes"]).app_name("mongoark");
-            slow.block(Duration::from_millis(60)).enable(&self.target.member_client(member).await).await;
+            slow.block(Duration::from_millis(120)).enable(&self.target.member_client(member).await).await;
         }
     }
 }
