@@ -11,9 +11,11 @@ use bson::{Document, doc};
 use mongoark_test_support::fault::{FailCommand, SmallDisk};
 use mongoark_test_support::{ReplicaSet, compare, wipe};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Run, arg, mongoark, program, run};
+use support::{Run, arg, finished, mongoark, program, run};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 /// Of the moments at which a run is killed every so many-th is tried; with `MONGOARK_DISK_ALL=1` each, with
 /// `MONGOARK_DISK_SEED=N` others.
@@ -62,16 +64,44 @@ impl Desk {
         std::fs::remove_file(self.hit()).ok();
     }
 
+    /// Has the n-th such operation of a run go wrong.
+    fn fail(&self, command: &mut Command, operation: &str, nth: u64, how: &str) {
+        command.env("LD_PRELOAD", &self.library).env("MONGOARK_FAULT_UNDER", self.disk());
+        command.env("MONGOARK_FAULT", format!("{operation}:{nth}")).env("MONGOARK_FAULT_HOW", how);
+        command.env("MONGOARK_FAULT_HIT", self.hit());
+    }
+
     /// A dump whose n-th such operation goes wrong; whether there were so many.
     fn dump(&self, operation: &str, nth: u64, how: &str, more: &[&str]) -> (Run, bool) {
         let uri = self.source.uri();
         let mut dump = program();
         dump.args(["dump", "--uri", &uri, "--no-encryption", "--compression", "none", "--jobs", "1"]);
         dump.args(["--checkpoint-every", "0.05"]).args(more).arg(self.archive());
-        dump.env("LD_PRELOAD", &self.library).env("MONGOARK_FAULT_UNDER", self.disk());
-        dump.env("MONGOARK_FAULT", format!("{operation}:{nth}")).env("MONGOARK_FAULT_HOW", how);
-        dump.env("MONGOARK_FAULT_HIT", self.hit());
+        self.fail(&mut dump, operation, nth, how);
         (run(&mut dump), self.hit().exists())
+    }
+
+    /// A capture of so long that a slice is closed for its age, and ended as an operator would; whether its n-th such
+    /// operation went wrong.
+    async fn capture(&self, operation: &str, nth: u64, how: &str) -> (Run, bool) {
+        let uri = self.source.uri();
+        let mut capture = program();
+        capture.args(["oplog", "capture", "--uri", &uri, "--no-encryption", "--slice-seconds", "1"]);
+        capture.arg("--out").arg(self.disk().join("slices")).stderr(Stdio::piped());
+        self.fail(&mut capture, operation, nth, how);
+        let mut capture = capture.spawn().unwrap();
+        let writes = self.source.client().await.database("d").collection::<Document>("written");
+        for _ in 0..24 {
+            let documents = (0..50).map(|n| doc! { "n": n, "pad": "x".repeat(200) });
+            writes.insert_many(documents).await.unwrap();
+            sleep(Duration::from_millis(50)).await;
+            if capture.try_wait().unwrap().is_some() {
+                break;
+            }
+        }
+        // SAFETY: kill takes plain numbers; a child that has ended is still there to be waited for.
+        unsafe { libc::kill(capture.id().cast_signed(), libc::SIGTERM) };
+        (finished(capture), self.hit().exists())
     }
 }
 
@@ -164,6 +194,104 @@ async fn what_a_crash_or_a_loss_of_power_leaves_is_gone_on_with() {
     }
     println!("{crashes} crashes, {resumed} of them gone on with at a checkpoint");
     assert!(resumed > 0, "no crash left a checkpoint");
+}
+
+/// A program that writes to the disk, for the place where it writes.
+type Writes = Box<dyn Fn(&Path) -> Command>;
+
+/// Whatever else writes files: conversions, and what runs under the names of the tools.
+fn others(desk: &Desk, archive: &Path, dump: &Path) -> Vec<(&'static str, Writes)> {
+    let uri = desk.source.uri();
+    let command = |arguments: &[&str], place: &Path| {
+        let mut command = program();
+        command.args(arguments).arg(place);
+        command
+    };
+    let (archive, dump) = (archive.to_owned(), dump.to_owned());
+    let (folder_uri, gzip_uri) = (uri.clone(), uri);
+    vec![
+        (
+            "mongodump into a folder",
+            Box::new(move |disk| {
+                command(&["mongodump", "--uri", &folder_uri, "--oplog", "--out"], &disk.join("dump"))
+            }),
+        ),
+        (
+            "mongodump into an archive",
+            Box::new(move |disk| {
+                let archive = format!("--archive={}", arg(&disk.join("dump.gz")));
+                command(&["mongodump", "--uri", &gzip_uri, "--gzip"], Path::new(&archive))
+            }),
+        ),
+        (
+            "convert into a folder",
+            Box::new(move |disk| command(&["convert", arg(&archive)], &disk.join("dump/"))),
+        ),
+        (
+            "convert into an archive",
+            Box::new(move |disk| command(&["convert", "--no-encryption", arg(&dump)], &disk.join("archive"))),
+        ),
+        ("key generate", Box::new(move |disk| command(&["key", "generate"], &disk.join("key")))),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_program_ends_well_when_a_write_sync_or_rename_fails() {
+    let desk = Desk::new().await;
+    let (archive, dump) = (desk.folder.path().join("archive"), desk.folder.path().join("dump"));
+    let uri = desk.source.uri();
+    mongoark(&["dump", "--uri", &uri, "--no-encryption", arg(&archive)]).expect(0);
+    mongoark(&["mongodump", "--uri", &uri, "--out", arg(&dump)]).expect(0);
+    for (name, writes) in others(&desk, &archive, &dump) {
+        let mut failed = 0;
+        for operation in ["write", "sync", "rename"] {
+            for nth in 1..MANY {
+                desk.clear();
+                let mut command = writes(&desk.disk());
+                desk.fail(&mut command, operation, nth, "fail");
+                let ended = run(&mut command);
+                if !desk.hit().exists() {
+                    ended.expect(0);
+                    break;
+                }
+                failed += 1;
+                assert!(ended.code == 1 && !ended.stderr.is_empty(), "{name}, {operation} {nth}: {ended:?}");
+                let whole = desk.disk().join("archive");
+                assert!(!whole.exists() || verified(&whole), "{name}, {operation} {nth}");
+            }
+        }
+        println!("{name}: {failed} failed");
+        assert!(failed > 0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_goes_on_without_a_gap_behind_whatever_its_disk_did() {
+    let desk = Desk::new().await;
+    let (first, step) = moments();
+    let mut faults = 0;
+    for (how, operation) in [("fail", "write"), ("fail", "sync"), ("power", "write"), ("stop", "rename")] {
+        for nth in (first..MANY).step_by(step) {
+            desk.clear();
+            let (ended, was_hit) = desk.capture(operation, nth, how).await;
+            if !was_hit {
+                ended.expect(0);
+                break;
+            }
+            faults += 1;
+            let code = if how == "fail" { 1 } else { -1 };
+            assert_eq!(ended.code, code, "{how} {operation} {nth}: {ended:?}");
+            let (again, _) = desk.capture("none", 1, "fail").await;
+            again.expect(0);
+            let listed = mongoark(&["oplog", "ls", "--json", arg(&desk.disk().join("slices"))]).expect(0);
+            let listed: serde_json::Value = serde_json::from_str(&listed.text()).unwrap();
+            let ranges = listed["ranges"].as_array().unwrap().len();
+            assert_eq!(ranges, 1, "{how} {operation} {nth}: {listed:#}");
+            assert_eq!(listed["damaged"], serde_json::json!([]), "{how} {operation} {nth}: {listed:#}");
+        }
+    }
+    println!("{faults} captures met a fault");
+    assert!(faults > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,7 +124,11 @@ async fn a_killed_restore_goes_on_behind_what_it_has_written_down() {
         .says("begun with another --no-oplog");
     let only = ["--resume", "--include", "d.large"];
     support::run(&mut desk.restore(&only)).expect(2).says("begun with another --include");
+    // What the server answers to the first of its notes is that it failed; it is there all the same.
+    let lost = FailCommand::new(["update"]).app_name("mongoark").write_concern_error(91, "it shuts down");
+    lost.times(1).enable(&desk.client).await;
     let printed = support::run(&mut desk.restore(&["--resume"])).expect(0).says("going on with the restore");
+    FailCommand::disable(&desk.client).await;
     assert!(printed.stderr.contains("40,050 documents restored, 0 failed"), "{}", printed.stderr);
     desk.expect_whole().await;
     // Chunks that were written are not sent again: the report counts what came from the archive in this run.

@@ -143,11 +143,14 @@ async fn a_server_that_dies_and_comes_back_during_a_dump_is_waited_for() {
     desk.client = desk.source.client().await;
     desk.restore(&desk.target.uri()).expect(0);
     desk.expect_equal("after a restart").await;
-    // What a member had before it crashed may be gone: that is of no one moment.
+    // What a member had before it crashed may be gone; its oplog tells that it is not.
     let dump = desk.slowly(&uri, &[]).await;
     desk.source.kill(0);
     desk.source.restart(0).await;
-    finished(dump).expect(1).says("was restarted");
+    finished(dump).expect(0).says("which was away");
+    desk.client = desk.source.client().await;
+    desk.restore(&desk.target.uri()).expect(0);
+    desk.expect_equal("with the oplog, after a restart").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,6 +160,16 @@ async fn a_server_that_stays_away_ends_a_dump_that_can_be_gone_on_with() {
     desk.client = server.client().await;
     fill(&desk.client).await;
     let uri = format!("mongodb://{}/?serverSelectionTimeoutMS=1000", server.address());
+    // Record ids of a standalone server outlive it: each cursor goes on where it was.
+    let dump = desk.slowly(&uri, &[]).await;
+    server.kill();
+    server.restart().await;
+    desk.client = server.client().await;
+    let ended = finished(dump).expect(0);
+    assert!(!ended.stderr.contains("from its start"), "{}", ended.stderr);
+    desk.restore(&desk.target.uri()).expect(0);
+    desk.expect_equal("a standalone server that restarted").await;
+    std::fs::remove_file(desk.archive()).unwrap();
     let dump = desk.slowly(&uri, &["--retry-for", "2"]).await;
     server.kill();
     let since = Instant::now();

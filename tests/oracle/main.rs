@@ -9,6 +9,7 @@
 
 mod captures;
 mod desk;
+mod lost_member;
 mod model;
 mod native;
 mod personality;

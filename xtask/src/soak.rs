@@ -22,12 +22,13 @@ const ORACLE: &str = "MONGOARK_ORACLE_SEED";
 const SURVIVE: &str = "MONGOARK_SURVIVE_SEED";
 const TEN: &[(&str, &str)] = &[("MONGOARK_SURVIVE_RUNS", "10")];
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind { file: "oracle", tests: "resumed_restore::", seed: ORACLE, more: &[] },
     Kind { file: "survive_commands", tests: "restores_live", seed: SURVIVE, more: TEN },
     Kind { file: "oracle", tests: "resumed::", seed: ORACLE, more: &[] },
     Kind { file: "survive", tests: "bad_network", seed: SURVIVE, more: TEN },
     Kind { file: "oracle", tests: "native::", seed: ORACLE, more: &[] },
+    Kind { file: "oracle", tests: "lost_member::", seed: ORACLE, more: &[] },
     Kind { file: "survive_commands", tests: "dumps_live", seed: SURVIVE, more: TEN },
     Kind { file: "oracle", tests: "personality::", seed: ORACLE, more: &[] },
     Kind { file: "oracle", tests: "captures::", seed: ORACLE, more: &[] },

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Reply,
     /// The deployment is of a kind this cannot work on.
     Unsupported,
+    /// The member that was read was restarted or rolled back meanwhile: places in it mean nothing any more.
+    AnotherLife,
 }
 
 /// A failure, with what was being done and the driver's own error as its source.
@@ -37,12 +39,14 @@ pub struct Error {
     message: String,
     #[source]
     source: Option<Box<DriverError>>,
+    /// Whether it was tried again for as long as the user's patience lasts.
+    is_final: bool,
 }
 
 impl Error {
     /// An error of this crate's own finding.
     pub fn new(kind: ErrorKind, action: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, action: action.into(), message: message.into(), source: None }
+        Self { kind, action: action.into(), message: message.into(), source: None, is_final: false }
     }
 
     /// What kind of failure it was.
@@ -87,7 +91,17 @@ impl Error {
 
     /// The same for work on a server that answered before: it may be away for a while.
     pub fn may_pass(&self) -> bool {
-        self.is_passing() || self.kind == ErrorKind::Unreachable
+        self.is_passing() || matches!(self.kind, ErrorKind::Unreachable | ErrorKind::AnotherLife)
+    }
+
+    /// Whether it was tried again in vain already: whoever meets it further out does not wait again.
+    pub fn is_final(&self) -> bool {
+        self.is_final
+    }
+
+    /// The same error, after which nobody waits again.
+    pub(crate) fn finally(self) -> Self {
+        Self { is_final: true, ..self }
     }
 
     pub(crate) fn reply(action: impl Into<String>, message: impl Into<String>) -> Self {
@@ -97,7 +111,7 @@ impl Error {
     /// A driver error met while doing `action`.
     pub(crate) fn driver(action: impl Into<String>, error: DriverError) -> Self {
         let (kind, message) = explain(&error);
-        Self { kind, action: action.into(), message, source: Some(Box::new(error)) }
+        Self { kind, action: action.into(), message, source: Some(Box::new(error)), is_final: false }
     }
 
     /// The same error, met while doing something else than was thought.

@@ -47,6 +47,55 @@ pub struct Start {
     pub seen: Timestamp,
 }
 
+/// An entry of the oplog. Members that have the same entry have the same entries before it, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its time.
+    pub time: Timestamp,
+    /// The term of the primary that wrote it. Time and term together name one entry of a set.
+    pub term: i64,
+    /// When it was written, milliseconds since 1970: tells a set from others of its name.
+    pub wall_ms: i64,
+}
+
+/// The newest entry of the member's oplog, which comes after all whose effect could be seen before.
+pub async fn newest(source: &Source) -> Result<Mark> {
+    has_oplog(source)?;
+    let command = rawdoc! {
+        "find": COLLECTION,
+        "sort": { "$natural": -1 },
+        "projection": { "ts": 1, "t": 1, "wall": 1 },
+        "limit": 1,
+        "singleBatch": true,
+    };
+    let action = "read the newest oplog entry";
+    let entry = first_of(source, "local", command, action).await?;
+    mark(&entry.ok_or_else(|| Error::new(ErrorKind::Unsupported, action, "the oplog is empty"))?)
+}
+
+/// Whether the member's oplog has this entry.
+pub async fn has(source: &Source, wanted: &Mark) -> Result<bool> {
+    has_oplog(source)?;
+    let command = rawdoc! {
+        "find": COLLECTION,
+        "filter": { "ts": wanted.time },
+        "projection": { "ts": 1, "t": 1, "wall": 1 },
+        "limit": 1,
+        "singleBatch": true,
+    };
+    let found = first_of(source, "local", command, "look for an entry of the oplog").await?;
+    Ok(found.map(|entry| mark(&entry)).transpose()?.as_ref() == Some(wanted))
+}
+
+fn mark(entry: &RawDocument) -> Result<Mark> {
+    let wrong = |error: bson::error::Error| Error::reply("read an oplog entry", error.to_string());
+    Ok(Mark {
+        time: entry.get_timestamp("ts").map_err(wrong)?,
+        term: entry.get_i64("t").map_err(wrong)?,
+        wall_ms: entry.get_datetime("wall").map_err(wrong)?.timestamp_millis(),
+    })
+}
+
 /// Where the oplog of the source's member stands. Role `backup` is enough.
 pub async fn position(source: &Source) -> Result<Position> {
     let action = "ask where the oplog stands";

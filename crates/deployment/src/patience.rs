@@ -32,18 +32,27 @@ impl Patience {
         RETRIES.load(Ordering::Relaxed)
     }
 
-    /// Waits before the next attempt; the failure itself once the time is over.
+    /// Waits before the next attempt; the failure itself once the time is over, or where somebody has waited for as long
+    /// already.
     pub async fn wait(&mut self, failure: Error) -> Result<()> {
+        if failure.is_final() {
+            return Err(failure);
+        }
+        if self.pause().await { Ok(()) } else { Err(failure.finally()) }
+    }
+
+    /// Waits before the next attempt; false once the time is over.
+    pub async fn pause(&mut self) -> bool {
         let limit = Duration::from_millis(LIMIT_MS.load(Ordering::Relaxed));
         let left = limit.saturating_sub(self.since.get_or_insert_with(Instant::now).elapsed());
         if left.is_zero() {
-            return Err(failure);
+            return false;
         }
         let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(WAIT_MAX).min(left);
         self.attempts += 1;
         RETRIES.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(wait).await;
-        Ok(())
+        true
     }
 
     /// Whether there was more than one attempt.

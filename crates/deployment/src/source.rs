@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use mongoark_model::{DeploymentInfo, MemberChoice, TopologyKind};
 use mongodb::Client;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a member may take to say how it is before it is passed over.
@@ -28,7 +29,7 @@ pub struct SourceOptions {
     pub read_mode: Option<ReadMode>,
     /// The mode where nothing says one.
     pub otherwise: ReadMode,
-    /// The one member to read, by its address, whatever the preference.
+    /// The member to read, by its address, if it can be read; whatever the preference.
     pub member: Option<String>,
 }
 
@@ -53,8 +54,19 @@ pub struct Incarnation {
 pub struct Source {
     pub(crate) client: Client,
     info: DeploymentInfo,
+    way: Arc<Way>,
     /// What could not be learnt, for the report.
     pub unknowns: Vec<String>,
+}
+
+/// How another member of the same deployment is reached.
+#[derive(Debug)]
+struct Way {
+    connection: Connection,
+    preference: ReadPreference,
+    /// The members that have data, by address, with their priorities where these are known; none where one server is spoken to
+    /// alone.
+    members: Vec<(String, Option<f64>)>,
 }
 
 impl Source {
@@ -73,21 +85,54 @@ impl Source {
         let hello = first_hello(&seed).await.map_err(|error| error.doing(connection.action()))?;
         let topology = topology(&hello);
         let mut unknowns = Vec::new();
-        let (client, member) = match &topology {
-            TopologyKind::ReplicaSet(set) if options.member.is_some() => {
-                pin_to(options.member.as_deref().unwrap_or_default(), set, &hello, connection).await?
-            }
-            TopologyKind::ReplicaSet(_) if !connection.is_direct() => {
-                let preference = preference(connection, options);
-                pin(&seed, &hello, connection, &preference, &mut unknowns).await?
-            }
-            _ => {
-                let address = hello.get_str("me").map_or_else(|_| connection.first_host(), ToOwned::to_owned);
-                (seed, MemberChoice { address, reason: "the server of the connection string".to_owned() })
-            }
+        let is_set = matches!(topology, TopologyKind::ReplicaSet(_)) && !connection.is_direct();
+        let members = if is_set { members(&seed, &hello, &mut unknowns).await } else { Vec::new() };
+        let preference = preference(connection, options);
+        let way = Arc::new(Way { connection: connection.clone(), preference, members });
+        let (client, member) = if is_set {
+            way.pin(&topology, options.member.as_deref(), &mut unknowns).await?
+        } else {
+            let address = hello.get_str("me").map_or_else(|_| connection.first_host(), ToOwned::to_owned);
+            (seed, MemberChoice { address, reason: "the server of the connection string".to_owned() })
         };
         let info = describe(&client, topology, member, &mut unknowns).await?;
-        Ok(Self { client, info, unknowns })
+        Ok(Self { client, info, way, unknowns })
+    }
+
+    /// The members of the set that can be read now, in the order in which the read preference has them; of what is
+    /// no set, or reached directly, the server itself. Those that do not answer are named with the reason.
+    pub async fn candidates(&self) -> (Vec<MemberChoice>, Vec<String>) {
+        if self.way.members.is_empty() {
+            return (vec![self.info.member.clone()], Vec::new());
+        }
+        let (mut candidates, unknowns) = self.way.ask_all(&self.info.topology).await;
+        let mut unknowns: Vec<String> =
+            unknowns.into_iter().map(|(address, why)| format!("{address}: {why}")).collect();
+        let mut choices = Vec::new();
+        while let Ok((place, reason)) = choose(&candidates, &self.way.preference) {
+            let address = candidates.remove(place).address;
+            choices.push(MemberChoice { address, reason });
+        }
+        let refused =
+            candidates.iter().map(|it| format!("{}: the read preference does not admit it", it.address));
+        unknowns.extend(refused);
+        (choices, unknowns)
+    }
+
+    /// The same deployment, read from this member of it.
+    pub async fn at(&self, member: MemberChoice) -> Result<Self> {
+        let connection = &self.way.connection;
+        let opened = async {
+            let client = if self.way.members.is_empty() {
+                connection.client()?
+            } else {
+                connection.direct_client(&member.address, None)?
+            };
+            let mut unknowns = Vec::new();
+            let info = describe(&client, self.info.topology.clone(), member, &mut unknowns).await?;
+            Ok(Self { client, info, way: Arc::clone(&self.way), unknowns })
+        };
+        opened.await.map_err(|error| connection.redacted(error))
     }
 
     /// What tells whether the member's record ids, and so the places of scans, are those that they were: a member of a set
@@ -151,51 +196,52 @@ fn preference(connection: &Connection, options: &SourceOptions) -> ReadPreferenc
     preference
 }
 
-/// Connects to one member, which has to be of the set, and readable.
-async fn pin_to(
-    address: &str,
-    set: &str,
-    seed: &Document,
-    connection: &Connection,
-) -> Result<(Client, MemberChoice)> {
-    let action = "connect to the member that was read before";
-    if !addresses(seed).iter().any(|member| member == address) {
-        return Err(Error::new(ErrorKind::Unreachable, action, format!("{address} is not in this set")));
+impl Way {
+    /// Asks every member how it is, chooses one, and connects to it alone. `first` is taken if it can be read.
+    async fn pin(
+        &self,
+        topology: &TopologyKind,
+        first: Option<&str>,
+        unknowns: &mut Vec<String>,
+    ) -> Result<(Client, MemberChoice)> {
+        let (candidates, passed_over) = self.ask_all(topology).await;
+        let told =
+            passed_over.iter().map(|(address, why)| format!("member {address} was passed over: {why}"));
+        unknowns.extend(told);
+        let is_there = first.is_some_and(|first| candidates.iter().any(|it| it.address == first));
+        let member = if let Some(first) = first.filter(|_| is_there) {
+            MemberChoice { address: first.to_owned(), reason: "it was read before".to_owned() }
+        } else {
+            let (place, reason) = choose(&candidates, &self.preference)
+                .map_err(|refusal| Error::new(ErrorKind::Unreachable, "choose a member to read", refusal))?;
+            MemberChoice { address: candidates[place].address.clone(), reason }
+        };
+        Ok((self.connection.direct_client(&member.address, None)?, member))
     }
-    let hello = ask(address, connection).await.map_err(|error| error.doing(action.to_owned()))?;
-    let is = |key: &str| hello.get_bool(key).unwrap_or(false);
-    let is_readable = is("isWritablePrimary") || is("ismaster") || is("secondary");
-    if hello.get_str("setName").ok() != Some(set) || !is_readable {
-        let message = format!("{address} is no member of {set} that can be read now");
-        return Err(Error::new(ErrorKind::Unreachable, action, message));
+
+    /// The members that can be read now; those that do not answer or are in no state for it, with what is wrong.
+    async fn ask_all(&self, topology: &TopologyKind) -> (Vec<Candidate>, Vec<(String, String)>) {
+        let answers = self.members.iter().map(|(address, _)| ask(address, &self.connection));
+        let (mut candidates, mut unknowns) = (Vec::new(), Vec::new());
+        for ((address, priority), answer) in self.members.iter().zip(join_all(answers).await) {
+            let candidate = answer.map(|answer| candidate(address, &answer, *priority, topology));
+            match candidate.map_err(|error| self.connection.redacted(error)) {
+                Ok(Some(candidate)) => candidates.push(candidate),
+                Ok(None) => {
+                    unknowns.push((address.clone(), "it is neither primary nor secondary now".to_owned()));
+                }
+                Err(error) => unknowns.push((address.clone(), error.to_string())),
+            }
+        }
+        (candidates, unknowns)
     }
-    let client = connection.direct_client(address, None)?;
-    Ok((client, MemberChoice { address: address.to_owned(), reason: "it was read before".to_owned() }))
 }
 
-/// Asks every member how it is, chooses one, and connects to it alone.
-async fn pin(
-    seed: &Client,
-    hello: &Document,
-    connection: &Connection,
-    preference: &ReadPreference,
-    unknowns: &mut Vec<String>,
-) -> Result<(Client, MemberChoice)> {
+/// The members of a set, as one of them names them, with their priorities where these can be learnt.
+async fn members(seed: &Client, hello: &Document, unknowns: &mut Vec<String>) -> Vec<(String, Option<f64>)> {
     let priorities = priorities(seed, unknowns).await;
-    let addresses = addresses(hello);
-    let answers = join_all(addresses.iter().map(|address| ask(address, connection))).await;
-    let mut candidates = Vec::new();
-    for (address, answer) in addresses.iter().zip(answers) {
-        match answer {
-            Ok(answer) => candidates.extend(candidate(address, &answer, priorities.get(address).copied())),
-            Err(error) => unknowns.push(format!("member {address} was passed over: {error}")),
-        }
-    }
-    let (place, reason) = choose(&candidates, preference)
-        .map_err(|refusal| Error::new(ErrorKind::Unreachable, "choose a member to read", refusal))?;
-    let address = candidates[place].address.clone();
-    let client = connection.direct_client(&address, None)?;
-    Ok((client, MemberChoice { address, reason }))
+    let known = |address: String| (address.clone(), priorities.get(&address).copied());
+    addresses(hello).into_iter().map(known).collect()
 }
 
 /// The members that `hello` names: voting, passive, never arbiters; hidden ones are not named.
@@ -212,8 +258,16 @@ async fn ask(address: &str, connection: &Connection) -> Result<Document> {
     hello(&connection.direct_client(address, Some(MEMBER_TIMEOUT))?).await
 }
 
-fn candidate(address: &str, hello: &Document, priority: Option<f64>) -> Option<Candidate> {
+fn candidate(
+    address: &str,
+    hello: &Document,
+    priority: Option<f64>,
+    topology: &TopologyKind,
+) -> Option<Candidate> {
     let is = |key: &str| hello.get_bool(key).unwrap_or(false);
+    if self::topology(hello) != *topology {
+        return None;
+    }
     let role = if is("isWritablePrimary") || is("ismaster") {
         MemberRole::Primary
     } else if is("secondary") {

@@ -129,6 +129,15 @@ pub enum Error {
          and then is of no one moment; dump again"
     )]
     RolledBack,
+    /// The member that was read is lost, and no member can be read in its place.
+    #[error("{lost}. No member of the set can be gone on with: {others}")]
+    NoOtherMember {
+        /// How it was lost.
+        #[source]
+        lost: Box<Error>,
+        /// What is wrong with each of the others.
+        others: String,
+    },
     /// What was read is not known to last.
     #[error(
         "the last writes, at {consistent}, are not on a majority of the members, which has stood still at {committed}: \

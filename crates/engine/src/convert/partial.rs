@@ -21,6 +21,8 @@ impl PartialFolder {
         if path.symlink_metadata().is_ok() {
             return Err(Error::Usage(format!("{} exists; a folder is never replaced", path.display())));
         }
+        // Without the slash at its end, which would put what is beside it into it.
+        let path: PathBuf = path.components().collect();
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
         let partial = PathBuf::from(name);
@@ -31,7 +33,7 @@ impl PartialFolder {
             )),
             _ => wrong(&partial, source),
         })?;
-        Ok(Self { partial, path: path.to_owned(), committed: false })
+        Ok(Self { partial, path, committed: false })
     }
 
     /// Its name until it is whole.

@@ -2,18 +2,20 @@
 //! end. `docs/resume.md` has its fields.
 
 use super::DumpOptions;
-use crate::archive::{ArchiveInput, PartPlace};
+use super::read::Context;
+use crate::archive::PartPlace;
 use crate::catalog::Change;
 use crate::oplog::Beginning;
 use crate::select::{Pattern, Selection};
 use crate::{Error, Result};
 use bson::{Bson, Document, RawDocumentBuf, doc};
-use mongoark_deployment::{Incarnation, Place, Source, oplog};
+use mongoark_deployment::oplog::{self, Mark};
+use mongoark_deployment::{Incarnation, Place, Source};
 use mongoark_model::{Namespace, TopologyKind};
 use mongoark_monitor::Monitor;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -55,24 +57,17 @@ pub(super) struct Checkpoint {
     pub(super) begun: Begun,
     /// Of streams that were under way and can be gone on with.
     pub(super) parts: BTreeMap<u32, Vec<PartPlace>>,
+    /// Behind all that was read of streams that are ended; nothing without the oplog.
+    pub(super) mark: Option<Mark>,
     pub(super) told: Told,
 }
-
-/// Changes as they are found, by stream.
-pub(super) type Changes = Arc<Mutex<Vec<(u32, Change)>>>;
 
 /// Writes checkpoints beside a dump.
 pub(super) struct Keeper(JoinHandle<()>);
 
 impl Keeper {
-    pub(super) fn start(
-        input: ArchiveInput,
-        begun: Begun,
-        changes: Changes,
-        monitor: Monitor,
-        every: Duration,
-    ) -> Self {
-        Self(tokio::spawn(keep(input, begun, changes, monitor, every)))
+    pub(super) fn start(context: &Arc<Context>, begun: Begun, every: Duration) -> Self {
+        Self(tokio::spawn(keep(Arc::clone(context), begun, every)))
     }
 
     /// Returns when it has let go of the archive. It only ever waits for time to pass.
@@ -83,15 +78,16 @@ impl Keeper {
 }
 
 /// Writes a checkpoint every so often, until the archive's writer has ended.
-async fn keep(input: ArchiveInput, begun: Begun, changes: Changes, monitor: Monitor, every: Duration) {
+async fn keep(context: Arc<Context>, begun: Begun, every: Duration) {
+    let (input, monitor) = (&context.run.sink, &context.run.monitor);
     loop {
         sleep(every.saturating_sub(ANSWERS_WITHIN.min(every / 2))).await;
         input.ask_for_places();
         sleep(ANSWERS_WITHIN.min(every / 2)).await;
         let encode = |parts: &BTreeMap<u32, Vec<PartPlace>>| {
-            let changes = changes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let told = Told::now(changes, &monitor);
-            Checkpoint { begun: begun.clone(), parts: parts.clone(), told }.encode()
+            let read = context.read();
+            let told = Told::now(read.changes.clone(), monitor);
+            Checkpoint { begun: begun.clone(), parts: parts.clone(), mark: read.mark, told }.encode()
         };
         match input.checkpoint(encode) {
             Ok(()) => {}
@@ -130,6 +126,22 @@ impl Begun {
             filter: options.filter.clone(),
             beginning,
         })
+    }
+}
+
+impl Begun {
+    /// The same dump on another member, or in another life of the same one, that has all that was read: everything up to `mark`.
+    pub(super) async fn elsewhere(
+        &self,
+        source: &Source,
+        mark: &Mark,
+        options: &DumpOptions,
+    ) -> Result<Self> {
+        let mut moved = Self::now(source, options, None).await?;
+        if let Some(beginning) = &self.beginning {
+            moved.beginning = Some(beginning.elsewhere(source, mark).await?);
+        }
+        Ok(moved)
     }
 }
 
@@ -177,6 +189,9 @@ impl Checkpoint {
         }
         if let Some(beginning) = beginning {
             document.insert("oplog", beginning.to_document());
+        }
+        if let Some(Mark { time, term, wall_ms }) = self.mark {
+            document.insert("mark", doc! { "time": time, "term": term, "wall": wall_ms });
         }
         let streams = self.parts.iter().map(|(stream, parts)| {
             let parts: Vec<Bson> = parts.iter().map(|part| part_to_document(part).into()).collect();
@@ -264,7 +279,13 @@ fn from_document(document: &Document) -> Parsed<Checkpoint> {
     for warning in documents(document, "warnings")? {
         told.warnings.push((text(warning, "subject")?, text(warning, "message")?));
     }
-    Ok(Checkpoint { begun, parts, told })
+    let mark = document.get_document("mark").ok().map(mark_from_document).transpose()?;
+    Ok(Checkpoint { begun, parts, mark, told })
+}
+
+fn mark_from_document(document: &Document) -> Parsed<Mark> {
+    let (time, term) = (document.get_timestamp("time")?, document.get_i64("term")?);
+    Ok(Mark { time, term, wall_ms: document.get_i64("wall")? })
 }
 
 fn documents<'a>(document: &'a Document, key: &str) -> Parsed<impl Iterator<Item = &'a Document>> {
@@ -335,6 +356,7 @@ mod tests {
                 beginning: None,
             },
             parts: [(3, vec![done, reading]), (4, vec![begun])].into(),
+            mark: Some(Mark { time: bson::Timestamp { time: 7, increment: 8 }, term: 9, wall_ms: -10 }),
             told: Told {
                 changes: vec![(3, change)],
                 failures: vec![("d.x".to_owned(), "unreadable".to_owned(), 2)],
@@ -343,6 +365,7 @@ mod tests {
         };
         let found = Checkpoint::decode(&checkpoint.encode().unwrap()).unwrap();
         assert_eq!((&found.parts, &found.told), (&checkpoint.parts, &checkpoint.told));
+        assert_eq!(found.mark, checkpoint.mark);
         assert_eq!((found.begun.selection, found.begun.filter), (selection, checkpoint.begun.filter));
         assert_eq!(found.begun.initial_sync, Some(vec![1, 2]));
         assert_eq!(found.begun.incarnation, checkpoint.begun.incarnation);

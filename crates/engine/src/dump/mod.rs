@@ -1,24 +1,25 @@
 //! A deployment into an archive: plan, catalog, documents with the oplog beside them, end.
 
 mod checkpoint;
+mod job;
 mod plan;
 mod read;
 mod resume;
 
 pub use resume::Resumable;
 
-use crate::archive::{self, ArchiveInput, ArchiveTask, CHUNK_BYTES, Output, PartPlace, Written};
+use crate::archive::{self, ArchiveInput, CHUNK_BYTES, Output, Written};
 use crate::catalog::{
     Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, encode_oplog, now_ms,
 };
 use crate::error::cause_of;
 use crate::oplog::{ArchivedOplog, Beginning, Capture, Origin, Scope, Settled, Span, settle};
 use crate::pool::{Budget, cores};
-use crate::scan::Run;
 use crate::select::Selection;
 use crate::{Error, Result, Stop};
 use bson::RawDocumentBuf;
-use checkpoint::{Begun, Keeper};
+use checkpoint::Keeper;
+use job::Job;
 use mongoark_container::WriteOptions;
 use mongoark_deployment::Source;
 use mongoark_deployment::oplog::Level;
@@ -26,8 +27,7 @@ use mongoark_model::{Counts, MemberChoice, TopologyKind};
 use mongoark_monitor::Monitor;
 use plan::Plan;
 use read::Context;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What to dump, and how.
@@ -94,36 +94,18 @@ pub async fn dump(
     let threads = cores();
     // One chunk more is the oplog's.
     let budget = Budget::new((options.jobs + 2 * threads + 3) * CHUNK_BYTES);
-    let job = match options.resume.take() {
-        Some(found) => found.go_on(source, &options, threads, budget, monitor).await?,
-        None => Job::begin(source, &mut options, threads, budget, monitor).await?,
+    let (mut job, input, archive) = if let Some(found) = options.resume.take() {
+        found.go_on(source, &options, threads, budget, monitor, stop).await?
+    } else {
+        let job = Job::begin_anywhere(source, &options, monitor).await?;
+        let output = std::mem::replace(&mut options.output, Output::Stream(Box::new(std::io::sink())));
+        let (input, archive) = archive::begin(output, &options.write, threads, budget, monitor)?;
+        write_catalog(&input, &job, &options.tool_version)?;
+        (job, input, archive)
     };
     monitor.stage("catalog", since);
     let since = Instant::now();
-    let Job { plan, begun, left, whole, kept, changes, input, archive, is_new } = job;
-    let context = Arc::new(Context {
-        run: Arc::new(Run::new(
-            source,
-            begun.incarnation.clone(),
-            input.clone(),
-            options.jobs,
-            monitor,
-            stop,
-        )),
-        filter: options.filter.clone(),
-        has_oplog: begun.beginning.is_some(),
-        life: begun.incarnation.clone(),
-        left: Mutex::new(left),
-        kept: Mutex::new(kept),
-        changes: Arc::new(Mutex::new(changes)),
-    });
-    if is_new {
-        write_catalog(&context.run.sink, source, &options.tool_version, &plan)?;
-    }
-    let read = contents(&context, &plan, &begun, is_new, options.checkpoint_every).await;
-    let (changes, kept) = (context.changes(), sum(whole, context.kept()));
-    drop(context);
-    let read = read.map(|contents| Contents { totals: sum(contents.totals, kept), changes, ..contents });
+    let read = contents(&mut job, &input, &options, monitor, stop).await;
     let end = read.as_ref().ok().map(|contents| summary(contents, monitor));
     let finished = archive.finish(input, end.as_ref().map(Summary::encode)).await;
     monitor.stage("documents", since);
@@ -132,62 +114,13 @@ pub async fn dump(
     Ok(DumpReport {
         written,
         totals: contents.totals,
-        kept,
-        namespaces: plan.collections.len(),
+        kept: job.whole,
+        namespaces: job.plan.collections.len(),
         consistency: contents.consistency(),
         oplog: contents.oplog,
         changes: contents.changes,
-        member: source.info().member.clone(),
+        member: job.source.info().member.clone(),
     })
-}
-
-/// A dump that is begun, or goes on.
-struct Job {
-    plan: Plan,
-    begun: Begun,
-    /// Where cursors of an earlier run had come to, by stream.
-    left: BTreeMap<u32, Vec<PartPlace>>,
-    /// What an earlier run has read of streams that are whole.
-    whole: Counts,
-    /// What it has read of others, and is in the archive.
-    kept: BTreeMap<u32, Counts>,
-    changes: Vec<(u32, Change)>,
-    input: ArchiveInput,
-    archive: ArchiveTask,
-    is_new: bool,
-}
-
-impl Job {
-    async fn begin(
-        source: &Source,
-        options: &mut DumpOptions,
-        threads: usize,
-        budget: Budget,
-        monitor: &Monitor,
-    ) -> Result<Self> {
-        // Before anything else is looked at: what is written from here on is in the oplog.
-        let beginning = beginning(source, options, monitor).await?;
-        let plan = plan::plan(source, options, beginning.is_some(), monitor).await?;
-        let begun = Begun::now(source, options, beginning).await?;
-        let output = std::mem::replace(&mut options.output, Output::Stream(Box::new(std::io::sink())));
-        let (input, archive) = archive::begin(output, &options.write, threads, budget, monitor)?;
-        Ok(Self {
-            plan,
-            begun,
-            left: BTreeMap::new(),
-            whole: Counts::default(),
-            kept: BTreeMap::new(),
-            changes: Vec::new(),
-            input,
-            archive,
-            is_new: true,
-        })
-    }
-}
-
-fn sum(mut counts: Counts, more: Counts) -> Counts {
-    counts += more;
-    counts
 }
 
 /// What went into the archive.
@@ -228,44 +161,59 @@ async fn beginning(source: &Source, options: &DumpOptions, monitor: &Monitor) ->
         }
         TopologyKind::ReplicaSet(_) => {
             let beginning = Beginning::find(source).await;
-            return beginning.map(Some).map_err(|source| Error::NoOplog(Box::new(source)));
+            return beginning.map(Some).map_err(|source| match source {
+                // Without the oplog it would not be there either.
+                Error::Deployment(error) if error.may_pass() => error.into(),
+                source => Error::NoOplog(Box::new(source)),
+            });
         }
     };
     monitor.warn("", without);
     Ok(None)
 }
 
-/// Documents, and the oplog beside them; a checkpoint every so often.
+/// All there is to read; from another member where the one that is read is lost.
 async fn contents(
-    context: &Arc<Context>,
-    plan: &Plan,
-    begun: &Begun,
-    is_new: bool,
-    checkpoint_every: Option<Duration>,
+    job: &mut Job,
+    input: &ArchiveInput,
+    options: &DumpOptions,
+    monitor: &Monitor,
+    stop: &Stop,
 ) -> Result<Contents> {
-    let (run, input) = (&context.run, &context.run.sink);
-    let stream = plan.oplog_stream();
-    let scope = begun.beginning.as_ref().map(|beginning| Scope {
-        first: beginning.first(),
-        seen: beginning.seen(),
-        selection: begun.selection.clone(),
-    });
-    if let Some(scope) = scope.as_ref().filter(|_| is_new) {
-        input.catalog(stream, encode_oplog(&Origin::Dump(scope.clone())))?;
+    loop {
+        let context = job.context(input, options, monitor, stop);
+        let read = attempt(&context, job, options.checkpoint_every).await;
+        job.take_in(&context);
+        drop(context);
+        let oplog = match read {
+            Ok(oplog) => oplog,
+            Err(lost) => {
+                job.move_on(lost, input, options, monitor, stop).await?;
+                continue;
+            }
+        };
+        let mut totals = job.whole;
+        totals += job.read;
+        let changes = job.changes.iter().map(|(_, change)| change.clone()).collect();
+        return Ok(Contents { totals, changes, oplog });
     }
-    let keeper = checkpoint_every.map(|every| {
-        let (begun, changes) = (begun.clone(), Arc::clone(&context.changes));
-        Keeper::start(input.clone(), begun, changes, run.monitor.clone(), every)
-    });
-    if let (Some(beginning), Some(scope)) = (&begun.beginning, scope) {
-        return with_oplog(context, plan, beginning, scope, keeper).await;
+}
+
+/// Documents, and the oplog beside them; a checkpoint every so often.
+async fn attempt(
+    context: &Arc<Context>,
+    job: &Job,
+    checkpoint_every: Option<Duration>,
+) -> Result<Option<DumpedOplog>> {
+    let keeper = checkpoint_every.map(|every| Keeper::start(context, job.begun.clone(), every));
+    match &job.begun.beginning {
+        Some(beginning) => with_oplog(context, job, beginning, keeper).await.map(Some),
+        None => documents(context, &job.plan, keeper).await.map(|()| None),
     }
-    let totals = documents(context, plan, keeper).await?;
-    Ok(Contents { totals, changes: Vec::new(), oplog: None })
 }
 
 /// Every collection. Checkpoints end with the last one: behind the end of the oplog there is nothing to go on with.
-async fn documents(context: &Arc<Context>, plan: &Plan, keeper: Option<Keeper>) -> Result<Counts> {
+async fn documents(context: &Arc<Context>, plan: &Plan, keeper: Option<Keeper>) -> Result<()> {
     let read = read::all(context, plan).await;
     if let Some(keeper) = keeper {
         keeper.stop().await;
@@ -275,30 +223,27 @@ async fn documents(context: &Arc<Context>, plan: &Plan, keeper: Option<Keeper>) 
 
 async fn with_oplog(
     context: &Arc<Context>,
-    plan: &Plan,
+    job: &Job,
     beginning: &Beginning,
-    scope: Scope,
     keeper: Option<Keeper>,
-) -> Result<Contents> {
-    let (run, stream) = (&context.run, plan.oplog_stream());
-    let sink = ArchivedOplog::beside(&run.sink, stream, beginning, &scope.selection, plan.uuids());
+) -> Result<DumpedOplog> {
+    let (run, stream) = (&context.run, job.plan.oplog_stream());
+    let sink = ArchivedOplog::beside(&run.sink, stream, beginning, &job.begun.selection, job.plan.uuids());
     // What is in the archive can never be rolled back.
     let capture = Capture::begin(&run.following(Level::Majority), beginning.clone(), "oplog", sink);
-    let totals = match documents(context, plan, keeper).await {
-        Ok(totals) => totals,
+    if let Err(error) = documents(context, &job.plan, keeper).await {
         // Where the oplog's reader ended the run, its error is the cause.
-        Err(error) => return Err(capture.abandon().await.unwrap_or(error)),
-    };
+        return Err(capture.abandon().await.unwrap_or(error));
+    }
     let settled = settle(&run.source, beginning, &run.stop).await.and_then(committed);
     let end = settled
         .as_ref()
         .map(|settled| settled.consistent)
         .map_err(|_| Error::PipelineClosed("the oplog's end"));
     let (settled, followed) = cause_of(settled, capture.finish(end).await)?;
-    let span =
-        Span { start: scope.first, consistent: settled.consistent, end: followed.last, end_term: None };
-    let oplog = DumpedOplog { span, entries: followed.sink.finish()? };
-    Ok(Contents { totals, changes: Vec::new(), oplog: Some(oplog) })
+    let start = beginning.first();
+    let span = Span { start, consistent: settled.consistent, end: followed.last, end_term: None };
+    Ok(DumpedOplog { span, entries: followed.sink.finish()? })
 }
 
 /// A dump of which a part may be rolled back is of no moment that anybody can rely on.
@@ -317,18 +262,21 @@ fn refuse_mongos(source: &Source, options: &DumpOptions) -> Result<()> {
 }
 
 /// The whole catalog goes before the first document, so that a reader of a pipe knows what comes.
-fn write_catalog(input: &ArchiveInput, source: &Source, tool_version: &str, plan: &Plan) -> Result<()> {
+fn write_catalog(input: &ArchiveInput, job: &Job, tool_version: &str) -> Result<()> {
     let entry = DeploymentEntry {
-        info: source.info().clone(),
+        info: job.source.info().clone(),
         tool_version: tool_version.to_owned(),
         dump_tool: None,
         started_ms: now_ms(),
     };
     input.catalog(DEPLOYMENT_STREAM, entry.encode())?;
-    for planned in &plan.collections {
+    for planned in &job.plan.collections {
         input.catalog(planned.stream, encode_collection(&planned.metadata))?;
     }
-    Ok(())
+    let Some(beginning) = &job.begun.beginning else { return Ok(()) };
+    let scope =
+        Scope { first: beginning.first(), seen: beginning.seen(), selection: job.begun.selection.clone() };
+    input.catalog(job.plan.oplog_stream(), encode_oplog(&Origin::Dump(scope)))
 }
 
 fn summary(contents: &Contents, monitor: &Monitor) -> Summary {
@@ -356,6 +304,9 @@ pub fn fuzz_checkpoint(bytes: &[u8]) {
     if let Ok(checkpoint) = checkpoint::Checkpoint::decode(bytes) {
         let again = checkpoint.encode().expect("what was read can be written");
         let again = checkpoint::Checkpoint::decode(&again).expect("and read");
-        assert_eq!((again.parts, again.told), (checkpoint.parts, checkpoint.told));
+        assert_eq!(
+            (again.parts, again.mark, again.told),
+            (checkpoint.parts, checkpoint.mark, checkpoint.told)
+        );
     }
 }

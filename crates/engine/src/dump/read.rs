@@ -1,26 +1,25 @@
 //! Reading every planned collection into chunks: several collections at once, a large one through
 //! several cursors.
 
-use super::checkpoint::Changes;
+use super::job;
 use super::plan::{Plan, Planned};
 use crate::archive::{ArchiveInput, CHUNK_BYTES, PartPlace};
 use crate::catalog::Change;
+use crate::error::cause_of;
 use crate::scan::{
-    self, Reading, Run, Whereabouts, is_for_the_collection, is_lost_cursor, open_where_it_is, whereabouts,
+    self, RESTARTS, Reading, Run, Whereabouts, is_for_the_collection, is_lost_place, open_where_it_is,
+    whereabouts,
 };
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
-use mongoark_deployment::{Incarnation, Patience, Place, Scan};
+use mongoark_deployment::oplog::Mark;
+use mongoark_deployment::{ErrorKind, Incarnation, Patience, Place, Scan};
 use mongoark_model::{CollectionKind, Counts};
 use mongoark_monitor::Item;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-
-/// How often a collection is begun anew after its cursor was lost.
-const RESTARTS: u32 = 3;
-/// The document behind which a cursor was to go on is gone.
-const KEY_NOT_FOUND: i32 = 211;
 
 /// What every reading task needs.
 pub(super) struct Context {
@@ -34,22 +33,51 @@ pub(super) struct Context {
     pub(super) left: Mutex<BTreeMap<u32, Vec<PartPlace>>>,
     /// What an earlier run has read of these streams, and is in the archive.
     pub(super) kept: Mutex<BTreeMap<u32, Counts>>,
-    /// What changed while the dump ran.
-    pub(super) changes: Changes,
+    /// What has come of it.
+    pub(super) read: Mutex<Read>,
+}
+
+/// What reading has come to.
+#[derive(Default)]
+pub(super) struct Read {
+    /// What was read of streams that are ended.
+    pub(super) ended: BTreeMap<u32, Counts>,
+    /// Behind all that was read of them; nothing without the oplog.
+    pub(super) mark: Option<Mark>,
+    /// What changed meanwhile, by stream.
+    pub(super) changes: Vec<(u32, Change)>,
 }
 
 impl Context {
-    /// What earlier runs have read of streams that this one went on with.
-    pub(super) fn kept(&self) -> Counts {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.values().fold(Counts::default(), |sum, counts| super::sum(sum, *counts))
+    /// What reading has come to.
+    pub(super) fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What changed while the dump ran.
-    pub(super) fn changes(&self) -> Vec<Change> {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.iter().map(|(_, change)| change.clone()).collect()
+    /// What an earlier run has read of streams, and is in the archive still.
+    pub(super) fn take_kept(&self) -> BTreeMap<u32, Counts> {
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// How many streams are ended at once at most.
+const ENDED_MAX: usize = 1_000;
+
+/// Ends streams that are read to their ends. With the oplog not before it is known up to which entry all that was read of
+/// them may reach, and that the member is still the one that it was.
+async fn end_streams(context: &Context, mut read: mpsc::UnboundedReceiver<(u32, Counts)>) -> Result<()> {
+    let mut several = Vec::new();
+    while read.recv_many(&mut several, ENDED_MAX).await > 0 {
+        if context.has_oplog {
+            let mark = job::mark(&context.run.source, context.life.as_ref()).await?;
+            context.read().mark = Some(mark);
+        }
+        for (stream, counts) in several.drain(..) {
+            context.run.sink.stream_end(stream)?;
+            context.read().ended.insert(stream, counts);
+        }
+    }
+    Ok(())
 }
 
 /// How reading one collection ended.
@@ -58,13 +86,29 @@ enum Outcome {
     Failed,
 }
 
-/// Reads every planned collection that is not read yet.
-pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Counts> {
+/// Reads every planned collection that is not read yet, and ends their streams.
+pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<()> {
+    let (done, read) = mpsc::unbounded_channel();
+    let ending = async {
+        let ended = end_streams(context, read).await;
+        if ended.is_err() {
+            context.run.abort.request();
+        }
+        ended
+    };
+    let (read, ended) = tokio::join!(collections(context, plan, done), ending);
+    cause_of(read, ended).map(|_| ())
+}
+
+async fn collections(
+    context: &Arc<Context>,
+    plan: &Plan,
+    mut done: mpsc::UnboundedSender<(u32, Counts)>,
+) -> Result<()> {
     let mut order: Vec<&Planned> = plan.unread().collect();
     // The largest first, so that the last to end is small; by name where sizes are equal.
     order.sort_by_key(|planned| std::cmp::Reverse(planned.stats.bytes));
-    let mut done = Counts::default();
-    let mut running: JoinSet<Result<Outcome>> = JoinSet::new();
+    let mut running: JoinSet<Result<(u32, Counts)>> = JoinSet::new();
     let mut failed = None;
     for planned in order {
         while running.len() >= context.run.parts_max {
@@ -86,16 +130,20 @@ pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<Counts> {
     }
     match failed {
         Some(error) => Err(error),
-        None => context.run.check().map(|()| done),
+        None => context.run.check(),
     }
 }
 
 /// Waits for one collection. After a failure the others end at their next batch.
-async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Counts, failed: &mut Option<Error>) {
+async fn settle(
+    running: &mut JoinSet<Result<(u32, Counts)>>,
+    done: &mut mpsc::UnboundedSender<(u32, Counts)>,
+    failed: &mut Option<Error>,
+) {
     let Some(outcome) = running.join_next().await else { return };
-    match outcome.unwrap_or(Err(Error::PipelineClosed("a reader"))) {
-        Ok(Outcome::Read(counts)) => *done += counts,
-        Ok(Outcome::Failed) => {}
+    let outcome = outcome.unwrap_or(Err(Error::PipelineClosed("a reader")));
+    match outcome.and_then(|read| done.send(read).map_err(|_| Error::PipelineClosed("the streams' ends"))) {
+        Ok(()) => {}
         Err(error) => {
             if failed.as_ref().is_none_or(Error::is_consequence) {
                 *failed = Some(error);
@@ -104,14 +152,17 @@ async fn settle(running: &mut JoinSet<Result<Outcome>>, done: &mut Counts, faile
     }
 }
 
-async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Outcome> {
-    let stream = planned.stream;
+/// One collection: its stream, and what was read of it.
+async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<(u32, Counts)> {
     let outcome = match planned.metadata.kind {
         CollectionKind::View => Outcome::Read(Counts::default()),
         _ => documents(context, planned).await?,
     };
-    context.run.sink.stream_end(stream)?;
-    Ok(outcome)
+    let counts = match outcome {
+        Outcome::Read(counts) => counts,
+        Outcome::Failed => Counts::default(),
+    };
+    Ok((planned.stream, counts))
 }
 
 /// All documents of a collection; from the start again where its cursors were lost for good.
@@ -132,9 +183,13 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
+        // Of a life that is over nothing may be in the archive but what another one is known to have had.
+        if context.has_oplog && error.kind() == ErrorKind::AnotherLife {
+            return Err(error.into());
+        }
         // A place that the server does not take is as good as lost: only the start is left.
         let is_refused = !left.is_empty() && is_for_the_collection(&error);
-        let is_lost = is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND) || is_refused;
+        let is_lost = is_lost_place(&error) || is_refused;
         if error.may_pass() || is_lost && restarts < RESTARTS {
             context.run.check()?;
             restarts += u32::from(is_lost);
@@ -248,7 +303,6 @@ fn changed(context: &Context, planned: &Planned, what: String, counts: Counts) -
     } else {
         context.run.monitor.warn(name, what.clone());
     }
-    let mut changes = context.changes.lock().unwrap_or_else(PoisonError::into_inner);
-    changes.push((planned.stream, Change { namespace, what }));
+    context.read().changes.push((planned.stream, Change { namespace, what }));
     Outcome::Read(counts)
 }

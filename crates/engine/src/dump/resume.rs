@@ -2,13 +2,15 @@
 //! they were, and the oplog is read again from its start.
 
 use super::checkpoint::{Begun, Checkpoint};
-use super::{DumpOptions, Job, plan};
-use crate::archive::{self, ArchiveInput, PartPlace};
+use super::job::{Job, elsewhere};
+use super::{DumpOptions, plan};
+use crate::archive::{self, ArchiveInput, ArchiveTask, PartPlace};
 use crate::catalog::{DEPLOYMENT_STREAM, decode_collection, is_oplog};
 use crate::pool::Budget;
-use crate::{Error, Result};
+use crate::{Error, Result, Stop};
 use mongoark_container::{Interrupted, KeptChunk, KeptStream, Secret};
 use mongoark_deployment::Source;
+use mongoark_deployment::oplog::Mark;
 use mongoark_model::{CollectionMetadata, Counts};
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeMap, HashSet};
@@ -44,7 +46,7 @@ impl Resumable {
         Ok(Some(Self { path: path.to_owned(), interrupted, checkpoint }))
     }
 
-    /// The address of the member that was read, which has to be read on.
+    /// The address of the member that was read, which is the best one to read on.
     pub fn member(&self) -> &str {
         &self.checkpoint.begun.member
     }
@@ -62,19 +64,19 @@ impl Resumable {
         threads: usize,
         budget: Budget,
         monitor: &Monitor,
-    ) -> Result<Job> {
+        stop: &Stop,
+    ) -> Result<(Job, ArchiveInput, ArchiveTask)> {
         let Self { path, interrupted, checkpoint } = self;
-        let Checkpoint { mut begun, mut parts, told } = checkpoint;
-        check_wanted(&begun, &interrupted, options)?;
-        check_source(&begun, source, options).await?;
-        let incarnation = source.incarnation().await?;
-        if incarnation != begun.incarnation {
+        let Checkpoint { begun: before, mut parts, mark, told } = checkpoint;
+        check_wanted(&before, &interrupted, options)?;
+        let (source, begun) = there(source, &before, mark.as_ref(), options, stop).await?;
+        let is_elsewhere = begun.member != before.member || begun.incarnation != before.incarnation;
+        if is_elsewhere {
             // Places mean nothing any more.
             parts.clear();
-            begun.incarnation = incarnation;
         }
         let is_read: HashSet<u32> = interrupted.closed_streams().into_iter().collect();
-        let plan = plan::again(source, collections(&interrupted)?, is_read.clone()).await?;
+        let plan = plan::again(&source, collections(&interrupted)?, is_read.clone()).await?;
         let oplog = plan.oplog_stream();
         let open = interrupted.open_streams();
         let mut whole = counts_of(interrupted.data());
@@ -100,7 +102,23 @@ impl Resumable {
         for (stream, parts) in &left {
             input.begin_parts(*stream, parts.clone());
         }
-        Ok(Job { plan, begun, left, whole, kept, changes, input, archive, is_new: false })
+        let mut job = Job {
+            source,
+            plan,
+            begun: before,
+            mark,
+            left,
+            whole,
+            kept,
+            read: Counts::default(),
+            changes,
+            moves: 0,
+        };
+        if is_elsewhere && job.begun.beginning.is_some() {
+            job.tell_move(&begun.member, monitor);
+        }
+        job.begun = begun;
+        Ok((job, input, archive))
     }
 }
 
@@ -168,25 +186,42 @@ fn check_wanted(begun: &Begun, interrupted: &Interrupted, options: &DumpOptions)
     Ok(())
 }
 
-async fn check_source(begun: &Begun, source: &Source, options: &DumpOptions) -> Result<()> {
-    let info = source.info();
+/// Where the dump goes on, and how it stands there: on the member and in the life in which it was begun, as it was; elsewhere only
+/// if all that was read is there too.
+async fn there(
+    source: &Source,
+    begun: &Begun,
+    mark: Option<&Mark>,
+    options: &DumpOptions,
+    stop: &Stop,
+) -> Result<(Source, Begun)> {
     let now = Begun::now(source, options, None).await?;
-    if now.topology != begun.topology || now.member != begun.member {
-        return Err(Error::Usage(format!(
-            "the dump was begun on {} of {}, this is {} of {}: only where it was begun can it go on; begin anew without \
-             --resume",
-            begun.member, begun.topology, info.member.address, info.topology
-        )));
+    let is_same_member = now.topology == begun.topology && now.member == begun.member;
+    let is_same_life = now.initial_sync == begun.initial_sync
+        && (begun.beginning.is_none() || now.incarnation == begun.incarnation);
+    if is_same_member && is_same_life {
+        if let Some(beginning) = &begun.beginning {
+            beginning.check_reaches_back(source).await?;
+        }
+        return Ok((source.clone(), Begun { incarnation: now.incarnation, ..begun.clone() }));
     }
-    if now.initial_sync != begun.initial_sync {
-        return Err(Error::Refused(format!(
-            "{} was synced anew, or restarted, since the dump was begun, and nothing tells where its documents are now; begin anew without \
-             --resume",
+    let lost = if is_same_member {
+        Error::Refused(format!(
+            "{} was restarted, has rolled back or was synced anew since the dump was begun, and nothing tells where its documents are now; \
+             begin anew without --resume",
             begun.member
-        )));
-    }
-    match &begun.beginning {
-        Some(beginning) => beginning.check_reaches_back(source).await,
-        None => Ok(()),
+        ))
+    } else {
+        Error::Usage(format!(
+            "the dump was begun on {} of {}, this is {} of {}, and nothing tells that it has what was read; begin anew without \
+             --resume",
+            begun.member, begun.topology, now.member, now.topology
+        ))
+    };
+    match (mark, &begun.beginning) {
+        (Some(mark), Some(_)) if now.topology == begun.topology => {
+            elsewhere(source, begun, mark, lost, options, stop).await
+        }
+        _ => Err(lost),
     }
 }

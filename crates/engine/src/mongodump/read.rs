@@ -4,18 +4,13 @@
 use super::plan::{Part, Plan, Planned, dropped};
 use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
-use crate::scan::{self, Reading, Run, is_lost_cursor, open_where_it_is};
+use crate::scan::{self, RESTARTS, Reading, Run, is_lost_place, open_where_it_is};
 use crate::{Error, Result};
 use mongoark_deployment::{Collection, Patience};
 use mongoark_model::Counts;
 use mongoark_monitor::Item;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-
-/// How often a collection is begun anew after its cursor was lost.
-const RESTARTS: u32 = 3;
-/// The document behind which a cursor was to go on is gone.
-const KEY_NOT_FOUND: i32 = 211;
 
 /// What every reading task needs.
 pub(super) struct Context {
@@ -102,7 +97,7 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
             Err(Error::Deployment(error)) => error,
             Err(error) => return Err(error),
         };
-        let is_lost = error.may_pass() || is_lost_cursor(&error) || error.is_code(KEY_NOT_FOUND);
+        let is_lost = error.may_pass() || is_lost_place(&error);
         if !is_lost || restarts == RESTARTS || !context.run.sink.take_back(planned.stream)? {
             return Err(error.into());
         }

@@ -3,8 +3,8 @@
 use crate::{Error, Result};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Document, doc};
-use mongoark_deployment::Source;
-use mongoark_deployment::oplog::{self, Position, Start};
+use mongoark_deployment::oplog::{self, Mark, Position, Start};
+use mongoark_deployment::{Error as DeploymentError, ErrorKind, Patience, Source};
 use mongoark_model::Timestamp;
 
 /// What was found before anything else was read.
@@ -56,6 +56,32 @@ impl Beginning {
         }
         let oldest = oplog::oldest(source).await?.into();
         Err(Error::OplogLost { needed: self.first(), oldest })
+    }
+
+    /// The same beginning on another member, or in another life of the same one, that has all that was read before it was lost:
+    /// everything up to `mark`. Waits until the member has applied that.
+    pub(crate) async fn elsewhere(&self, source: &Source, mark: &Mark) -> Result<Self> {
+        // Asked for first: a rollback behind the checks shows in the end.
+        let rollback_id = oplog::position(source).await?.rollback_id;
+        let initial_sync = oplog::initial_sync(source).await?;
+        let moved = Self { start: self.start, rollback_id, initial_sync };
+        moved.check_reaches_back(source).await?;
+        let mut patience = Patience::default();
+        loop {
+            let applied = oplog::position(source).await?.last_applied;
+            let has = oplog::has(source, mark).await?;
+            if has && applied >= mark.time {
+                return Ok(moved);
+            }
+            // Until it has come past that time, the entry may be on its way.
+            if applied > mark.time || !patience.pause().await {
+                let lacks = if has { "it has not applied" } else { "its oplog does not have" };
+                let message =
+                    format!("{lacks} the entry at {}, which was read before", Timestamp::from(mark.time));
+                let action = "read the dump on there";
+                return Err(DeploymentError::new(ErrorKind::Unsupported, action, message).into());
+            }
+        }
     }
 
     /// The first entry that is needed.

@@ -108,9 +108,8 @@ pub(super) async fn take_over(
         return Ok(Some(found));
     }
     let head = Head { run: ObjectId::new(), every: milliseconds(how.every), ..found.head.clone() };
-    if !notes.exchange(&found.head.encode()?, &head.encode()?, RUN).await? {
-        return Err(Error::TakenOver);
-    }
+    // Whether it was exchanged is seen below: where the answer was lost, a second attempt finds this run's own note.
+    notes.exchange(&found.head.encode()?, &head.encode()?, RUN).await?;
     // A run that lives yet finds out at its next note.
     sleep(Duration::from_millis(found.head.every.cast_unsigned()).saturating_mul(2)).await;
     notes.wait_for_earlier_commands().await?;

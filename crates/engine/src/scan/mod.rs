@@ -114,6 +114,15 @@ pub(crate) fn is_lost_cursor(error: &deployment::Error) -> bool {
     matches!(error.code(), Some(136 | 175 | 43 | 237))
 }
 
+/// How often a collection is begun anew after its place was lost.
+pub(crate) const RESTARTS: u32 = 3;
+
+/// Whether only the start of the collection is left: the cursor is lost, or the document behind which another one was to go
+/// on is gone (`KeyNotFound`).
+pub(crate) fn is_lost_place(error: &deployment::Error) -> bool {
+    is_lost_cursor(error) || error.is_code(211)
+}
+
 /// Takes chunks of a stream.
 pub(crate) trait ChunkSink: Send + Sync + 'static {
     /// How it knows a stream.

@@ -163,10 +163,10 @@ impl<S: ChunkSink> Reader<S> {
     }
 }
 
-/// A member that was restarted or rolled back: the collection is read again from its start.
+/// A member that was restarted or rolled back: places are good no longer.
 pub(crate) fn another_life(namespace: &Namespace, lost: &str) -> Error {
     let message = format!("its place is lost, since the member was restarted or rolled back: {lost}");
-    deployment::Error::new(ErrorKind::Network, format!("read {namespace}"), message).into()
+    deployment::Error::new(ErrorKind::AnotherLife, format!("read {namespace}"), message).into()
 }
 
 /// A cursor without a place to go on: only from the start, where that can be.
