@@ -41,7 +41,7 @@ fn block_on(run: impl Future<Output = u8>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("mongoark: cannot start: {error}");
+            terminal::say(&format!("mongoark: cannot start: {error}"));
             return exit::Exit::Failed.into();
         }
     };

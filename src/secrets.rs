@@ -6,6 +6,7 @@ use mongoark_engine::container::{Header, KeyFile, Passphrase, Secret};
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The variable that may hold a passphrase.
 const PASSPHRASE_VARIABLE: &str = "MONGOARK_PASSPHRASE";
@@ -24,6 +25,9 @@ pub struct SecretArgs {
     /// Use this key file, made by 'mongoark key generate'
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     pub key_file: Option<PathBuf>,
+    /// What opened an archive before; empty at first. A descriptor can be read once, and nobody is asked twice.
+    #[arg(skip)]
+    pub opened: Arc<OnceLock<Vec<Secret>>>,
 }
 
 /// Flags that name the secrets of what is written.
@@ -119,14 +123,17 @@ impl SecretArgs {
         if !header.is_encrypted() {
             return Ok(Vec::new());
         }
-        let secrets = self.given_or_environment()?;
-        if !secrets.is_empty() {
-            return Ok(secrets);
+        if let Some(secrets) = self.opened.get() {
+            return Ok(secrets.clone());
         }
-        if !std::io::stdin().is_terminal() {
-            return Err(SecretError::Missing { or_else: "" });
+        let mut secrets = self.given_or_environment()?;
+        if secrets.is_empty() {
+            if !std::io::stdin().is_terminal() {
+                return Err(SecretError::Missing { or_else: "" });
+            }
+            secrets.push(Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?));
         }
-        Ok(vec![Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?)])
+        Ok(self.opened.get_or_init(|| secrets).clone())
     }
 }
 

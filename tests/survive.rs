@@ -147,7 +147,7 @@ async fn a_server_that_dies_and_comes_back_during_a_dump_is_waited_for() {
     let dump = desk.slowly(&uri, &[]).await;
     desk.source.kill(0);
     desk.source.restart(0).await;
-    finished(dump).expect(0).says("which was away");
+    finished(dump).expect(0).says("once more");
     desk.client = desk.source.client().await;
     desk.restore(&desk.target.uri()).expect(0);
     desk.expect_equal("with the oplog, after a restart").await;

@@ -5,12 +5,13 @@ use crate::chain::chain;
 use crate::exit::Exit;
 use crate::report;
 use crate::secrets::{SecretArgs, SecretError};
-use crate::terminal::{Logger, Progress, Verbosity};
+use crate::terminal::{Logger, Progress, Verbosity, say};
 use mongoark_engine::container::{Header, Limits, Secret};
 use mongoark_engine::reading::Archive;
 use mongoark_engine::{Error, Stop};
 use mongoark_monitor::Monitor;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,23 @@ impl Context {
         let logger = Logger::new(output.log_format, verbosity, progress.clone());
         let monitor = Monitor::new(logger.clone());
         Self { logger, monitor, progress, stop: Stop::default(), report: output.report.clone() }
+    }
+
+    /// Takes away the report of an earlier run, which would tell of this one until it has ended. A file that another
+    /// argument names is no report, and stays.
+    pub fn clear_report(&self, arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
+        let Some(path) = &self.report else { return Ok(()) };
+        let arguments: Vec<OsString> = arguments.collect();
+        let own = usize::from(arguments.iter().any(|argument| argument == "--report"));
+        let is_same = |argument: &&OsString| is_same_file(Path::new(argument), path);
+        if arguments.iter().filter(is_same).count() > own {
+            return Err(format!("--report {}: another argument names the same file", path.display()));
+        }
+        if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            let removed = std::fs::remove_file(path);
+            removed.map_err(|error| format!("cannot replace the report {}: {error}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Tells what is wrong with an archive that can be read all the same.
@@ -97,6 +115,33 @@ impl Context {
     }
 }
 
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    whole(one).is_some_and(|one| Some(one) == whole(other))
+}
+
+/// Whether a file can be made there, or one that is there replaced; a message says why not.
+pub fn check_output(path: &Path, overwrite: bool) -> Result<(), String> {
+    let name = path.display();
+    if is_pipe(path) {
+        return Ok(());
+    }
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => Err(format!("{name} exists and is a folder: give another name")),
+        Ok(found) if !found.is_file() => {
+            Err(format!("{name} exists and is no regular file: name a file, or - for standard output"))
+        }
+        Ok(_) if !overwrite => Err(format!("{name} exists; give --overwrite to replace it")),
+        _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            Err(format!("{name} names a folder: name the file that is to be made in it"))
+        }
+        _ => match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            Some(folder) => Err(format!("there is no folder {}", folder.display())),
+            None => Ok(()),
+        },
+    }
+}
+
 /// Prints what was asked for, at once. False where whoever read it has gone away, having seen enough.
 pub fn to_stdout(text: &str) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
@@ -140,7 +185,7 @@ pub fn stop_on_signals(stop: Stop) {
             if stop.is_requested() {
                 std::process::exit(i32::from(Exit::Interrupted.code()));
             }
-            eprintln!("interrupted: ending after the work at hand; once more to end at once");
+            say("interrupted: ending after the work at hand; once more to end at once");
             stop.request();
         }
     });

@@ -1,6 +1,7 @@
 //! `mongoark convert`: a dump of mongodump into an archive, or an archive into a dump.
 
-use super::context::{Context, is_pipe, unlock};
+use super::context::{Context, check_output, is_pipe, unlock};
+use crate::chain::chain;
 use crate::exit::Exit;
 use crate::secrets::LockArgs;
 use crate::terminal::text;
@@ -58,9 +59,10 @@ pub async fn run(args: ConvertArgs, context: &Context) -> Exit {
     if is_pipe(&args.output) && io::stdout().is_terminal() {
         return context.usage("the output is not for a terminal: give a file, or pipe standard output");
     }
-    if !is_pipe(&args.output) && !args.overwrite && args.output.exists() {
-        let hint = if args.output.is_dir() { "" } else { "; give --overwrite to replace it" };
-        return context.usage(&format!("{} exists{hint}", args.output.display()));
+    // A slash at its end names a folder, which can be what is to be made.
+    let is_there = args.output.symlink_metadata().is_ok();
+    if let (true, Err(message)) = (is_there, check_output(&args.output, args.overwrite)) {
+        return context.usage(&message);
     }
     context.end("convert", converted(args, context).await.map(|converted| as_json(&converted)))
 }
@@ -128,7 +130,8 @@ fn usage<T>(message: String) -> Result<T> {
 async fn to_archive(dump: Dump, args: ConvertArgs, context: &Context) -> Result<Converted> {
     args.check_archive()?;
     // Asked before the display begins.
-    let secrets = args.lock.secrets().map_err(|error| Error::Usage(error.to_string()))?;
+    let secrets = args.lock.secrets().map_err(|error| Error::Usage(chain(&error)))?;
+    check_output(&args.output, args.overwrite).map_err(Error::Usage)?;
     let output = if is_pipe(&args.output) {
         Output::Stream(stdout())
     } else {
@@ -148,6 +151,9 @@ async fn to_archive(dump: Dump, args: ConvertArgs, context: &Context) -> Result<
 }
 
 async fn from_archive(archive: Archive, args: ConvertArgs, context: &Context) -> Result<Converted> {
+    if args.to == Some(Form::MongodumpArchive) {
+        check_output(&args.output, args.overwrite).map_err(Error::Usage)?;
+    }
     let to = match args.to {
         _ if is_pipe(&args.output) => DumpTo::Stream(stdout()),
         Some(Form::MongodumpArchive) => DumpTo::Archive { path: args.output, overwrite: args.overwrite },

@@ -1,6 +1,7 @@
 //! `mongoark dump`: flags as typed, a dump as meant.
 
-use super::context::{Context, is_pipe};
+use super::context::{Context, check_output, is_pipe};
+use crate::chain::chain;
 use crate::exit::Exit;
 use crate::secrets::LockArgs;
 use crate::terminal::text;
@@ -127,8 +128,8 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
     if is_pipe(&args.file) && io::stdout().is_terminal() {
         return context.usage("an archive is not for a terminal: give a file, or pipe standard output");
     }
-    if !is_pipe(&args.file) && !args.overwrite && args.file.exists() {
-        return context.usage(&format!("{} exists; give --overwrite to replace it", args.file.display()));
+    if let Err(message) = check_output(&args.file, args.overwrite) {
+        return context.usage(&message);
     }
     if is_pipe(&args.file) && args.resume {
         return context.usage("a dump to a pipe cannot be gone on with: --resume takes a file");
@@ -136,7 +137,7 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
     // Asked before the display begins, and before any time is spent.
     let secrets = match args.lock.secrets() {
         Ok(secrets) => secrets,
-        Err(error) => return context.usage(&error.to_string()),
+        Err(error) => return context.usage(&chain(&error)),
     };
     let display = context.progress.show(context.monitor.clone());
     let (since, every) = (Instant::now(), args.checkpoint_every);

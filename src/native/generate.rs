@@ -1,11 +1,11 @@
 //! `mongoark completions` and `mongoark man`: made from the same definitions as `--help`.
 
 use super::Cli;
-use super::context::Context;
+use super::context::{Context, to_stdout};
 use crate::exit::Exit;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::io;
+use mongoark_engine::Error;
 use std::path::PathBuf;
 
 /// Flags of `mongoark completions`.
@@ -23,15 +23,22 @@ pub struct ManArgs {
 }
 
 /// Prints completions on standard output.
-pub fn completions(args: &CompletionsArgs, _: &Context) -> Exit {
-    clap_complete::generate(args.shell, &mut Cli::command(), "mongoark", &mut io::stdout());
-    Exit::Whole
+pub fn completions(args: &CompletionsArgs, context: &Context) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "mongoark", &mut script);
+    match to_stdout(&String::from_utf8_lossy(&script)) {
+        Ok(_) => Exit::Whole,
+        Err(error) => context.failed(&error),
+    }
 }
 
 /// Writes a page for the program and one for each command.
 pub fn man(args: &ManArgs, context: &Context) -> Exit {
     match clap_mangen::generate_to(Cli::command(), &args.directory) {
         Ok(()) => Exit::Whole,
-        Err(error) => context.failed(&error),
+        Err(source) => {
+            let what = format!("the pages into {}", args.directory.display());
+            context.failed(&Error::Write { what, source })
+        }
     }
 }

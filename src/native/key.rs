@@ -69,6 +69,7 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<Value> {
         passphrase_file: args.new_passphrase_file.clone(),
         passphrase_fd: args.new_passphrase_fd,
         key_file: args.new_key_file.clone(),
+        ..SecretArgs::default()
     };
     let new = new.to_lock_anew().map_err(secret)?;
     container::rotate(

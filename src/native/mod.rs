@@ -83,6 +83,9 @@ enum Command {
 /// Runs the command to its exit code.
 pub async fn run(cli: Cli) -> Exit {
     let context = Context::new(&cli.output);
+    if let Err(message) = context.clear_report(std::env::args_os()) {
+        return context.usage(&message);
+    }
     let stop = context.stop.clone();
     context::stop_on_signals(stop);
     match cli.command {

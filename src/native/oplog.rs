@@ -2,6 +2,7 @@
 
 use super::context::{Context, to_stdout, unlock};
 use super::dump::UriArgs;
+use crate::chain::chain;
 use crate::exit::Exit;
 use crate::secrets::{LockArgs, SecretArgs};
 use crate::terminal::text;
@@ -71,7 +72,7 @@ pub async fn run(command: OplogCommand, context: &Context) -> Exit {
 async fn capture(args: CaptureArgs, context: &Context) -> Exit {
     let secrets = match args.lock.secrets() {
         Ok(secrets) => secrets,
-        Err(error) => return context.usage(&error.to_string()),
+        Err(error) => return context.usage(&chain(&error)),
     };
     let display = context.progress.show(context.monitor.clone());
     let outcome = run_capture(args, secrets, context).await;

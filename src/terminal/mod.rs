@@ -5,4 +5,4 @@ mod progress;
 pub mod text;
 
 pub use log::{LogFormat, Logger, Verbosity};
-pub use progress::Progress;
+pub use progress::{Progress, say};

@@ -5,7 +5,7 @@ use super::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mongoark_monitor::{ItemSnapshot, Monitor};
 use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -53,7 +53,7 @@ impl Progress {
             // The terminal may be gone; the run matters more.
             let _ = self.bars.println(line);
         } else {
-            eprintln!("{line}");
+            say(line);
         }
     }
 
@@ -72,6 +72,11 @@ impl Progress {
     }
 }
 
+/// A line on stderr. Where nobody takes it, since the pipe is closed or the disk of the log is full, the run matters more.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 impl Display {
     /// Ends the display and clears the bars.
     pub fn finish(self) {
@@ -85,7 +90,7 @@ async fn print_lines(monitor: &Monitor) {
     loop {
         tokio::time::sleep(PRINT_EVERY).await;
         for item in monitor.running().iter().take(LINES_MAX) {
-            eprintln!("{}  {}", jiff::Zoned::now().strftime("%H:%M:%S"), line(item));
+            say(&format!("{}  {}", jiff::Zoned::now().strftime("%H:%M:%S"), line(item)));
         }
     }
 }

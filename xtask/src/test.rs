@@ -22,6 +22,8 @@ const ON_EVERY_SERVER: [&str; 5] =
 const OLDER_IN_CI: [&str; 2] = ["4.4.2", "5.0.4"];
 /// What the writers of the oracle do in a test run.
 const ORACLE_SEED: &str = "7";
+/// Tests of one file that run side by side, on two cores as well.
+const TEST_THREADS: &str = "4";
 /// Seconds for each fuzz target in CI.
 const FUZZ_SECONDS_IN_CI: u64 = 10;
 
@@ -114,6 +116,10 @@ impl Steps {
             let mut command = cargo(["test"]);
             command.args(EVERYTHING).args(arguments);
             command.env("MONGOARK_TEST_SERVER", version);
+            // They wait for servers more than they work.
+            if std::env::var_os("RUST_TEST_THREADS").is_none() {
+                command.env("RUST_TEST_THREADS", TEST_THREADS);
+            }
             // The same seed every time; `cargo xtask oracle` looks for new ones.
             if std::env::var_os("MONGOARK_ORACLE_SEED").is_none() {
                 command.env("MONGOARK_ORACLE_SEED", ORACLE_SEED);

@@ -102,6 +102,8 @@ pub enum ErrorKind {
     Misuse,
     /// A file of the final name exists already.
     Exists,
+    /// What is there under the name is no regular file.
+    NotAFile,
     /// Another process is writing the same file.
     Busy,
     /// The compression library refused to compress.
@@ -167,8 +169,10 @@ pub enum Error {
     Misuse { why: &'static str },
     #[error("codec {given:?} is not known: use zstd[:1..19], gzip[:1..9] or none")]
     UnknownCodec { given: String },
-    #[error("{} exists already; choose another name or ask for it to be replaced", path.display())]
+    #[error("{} exists already; choose another name", path.display())]
     Exists { path: PathBuf },
+    #[error("{} is no regular file: name a file, or - for standard input or output", path.display())]
+    NotAFile { path: PathBuf },
     #[error("{} is being written by another process", path.display())]
     Busy { path: PathBuf },
     #[error("a chunk could not be compressed with {codec}")]
@@ -201,6 +205,7 @@ impl Error {
             Self::InsecureKeyFile { .. } => ErrorKind::InsecureKeyFile,
             Self::Misuse { .. } | Self::UnknownCodec { .. } => ErrorKind::Misuse,
             Self::Exists { .. } => ErrorKind::Exists,
+            Self::NotAFile { .. } => ErrorKind::NotAFile,
             Self::Busy { .. } => ErrorKind::Busy,
             Self::Codec { .. } => ErrorKind::Codec,
             Self::Random(_) => ErrorKind::Random,

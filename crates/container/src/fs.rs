@@ -41,6 +41,18 @@ impl Fs for Disk {
     }
 }
 
+/// Opens a file to read it. What is no regular file cannot be read by offset, and opening a pipe may wait for ever.
+///
+/// # Errors
+/// `NotAFile`, `Io`.
+pub fn open_file(path: &Path) -> Result<File, Error> {
+    let found = path.metadata().map_err(Error::file("open", path))?;
+    if !found.is_file() {
+        return Err(Error::NotAFile { path: path.to_path_buf() });
+    }
+    File::open(path).map_err(Error::file("open", path))
+}
+
 /// A file written through an [`Fs`].
 pub(crate) struct Through<'a> {
     pub(crate) fs: &'a mut dyn Fs,

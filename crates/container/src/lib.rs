@@ -59,6 +59,7 @@ pub use end::End;
 pub use error::{Error, ErrorKind, Part};
 pub use file_reader::{Catalog, FileReader};
 pub use frame::RecordKind;
+pub use fs::open_file;
 pub use header::{Header, MAGIC, WriteSecrets};
 pub use id::{ArchiveId, Tag};
 pub use index::IndexEntry;

@@ -141,15 +141,15 @@ fn partial_path(path: &Path) -> PathBuf {
 }
 
 fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Error> {
-    let found = match path.symlink_metadata() {
-        Ok(_) => true,
-        Err(source) if source.kind() == io::ErrorKind::NotFound => false,
-        Err(source) => return Err(Error::File { op: "look at", path: path.to_path_buf(), source }),
-    };
-    if found && existing == Existing::Refuse {
-        return Err(Error::Exists { path: path.to_path_buf() });
+    let path = || path.to_path_buf();
+    match path().symlink_metadata() {
+        // A device, a pipe or a link that is renamed over is gone.
+        Ok(found) if !found.is_file() => Err(Error::NotAFile { path: path() }),
+        Ok(_) if existing == Existing::Refuse => Err(Error::Exists { path: path() }),
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::File { op: "look at", path: path(), source }),
     }
-    Ok(())
 }
 
 /// Opens without emptying: that must wait for the lock.

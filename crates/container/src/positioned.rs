@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::frame::{RECORD_HEADER_LEN, RecordHeader, check_record_crc};
-use crate::{ArchiveId, Error, Limits, Part};
+use crate::{ArchiveId, Error, Limits, Part, open_file};
 
 /// An open file, its path and its length.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Positioned {
 
 impl Positioned {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::file("open", path))?;
+        let file = open_file(path)?;
         Self::from_file(file, path)
     }
 

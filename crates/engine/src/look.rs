@@ -1,7 +1,7 @@
 //! Looking into an archive without a server: what it holds, and the documents of one namespace.
 
 use crate::catalog::Summary;
-use crate::reading::{Archive, Feed, Piece};
+use crate::reading::{Archive, Feed, Piece, Retracted};
 pub use crate::reading::{Catalog, CatalogEntry};
 use crate::{Error, Result, Stop};
 use mongoark_model::Namespace;
@@ -31,8 +31,9 @@ pub async fn list(archive: Archive, stop: &Stop) -> Result<Listing> {
                 sum.1 += chunk.bytes.len() as u64;
             }
             Piece::StreamEnd(_) => {}
-            Piece::Retract(stream) => {
-                counted.remove(&stream);
+            Piece::Retract(Retracted { stream, counts, .. }) => {
+                let sum = counted.entry(stream).or_default();
+                *sum = (sum.0.saturating_sub(counts.documents), sum.1.saturating_sub(counts.bytes));
             }
             Piece::End(summary) => break summary,
         }
@@ -74,7 +75,7 @@ pub async fn documents<E: From<Error>>(
                 }
                 feed.recycle(chunk.bytes);
             }
-            Piece::Retract(stream) if stream == entry.stream => return Err(Error::Retracted.into()),
+            Piece::Retract(back) if back.stream == entry.stream => return Err(Error::Retracted.into()),
             Piece::Chunk(..) | Piece::StreamEnd(_) | Piece::Retract(_) => {}
             Piece::End(_) => return Ok(entry),
         }

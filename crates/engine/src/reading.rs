@@ -10,11 +10,10 @@ use crate::pool::{Budget, Buffers, Pool, Share, cores};
 use crate::{Error, Result, Stop};
 use mongoark_container::{
     ArchiveId, Chunk, Error as ContainerError, FileReader, Header, IndexEntry, Limits, OpenScratch, Opener,
-    Record, RecordKind, Secret, StoredRecord, StreamReader, Verifier,
+    Record, RecordKind, Retract, Secret, StoredRecord, StreamReader, Verifier, open_file,
 };
-use mongoark_model::{CollectionMetadata, Namespace};
+use mongoark_model::{CollectionMetadata, Counts, Namespace};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +49,7 @@ impl Archive {
 
     /// Opens a file to read every byte of it in order.
     pub fn open_whole(path: &Path, unlock: Unlock<'_>, limits: &Limits) -> Result<Self> {
-        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let file = open_file(path)?;
         Self::open_stream(Box::new(file), unlock, limits)
     }
 
@@ -183,10 +182,20 @@ pub(crate) enum Piece {
     Chunk(Chunk, Share),
     /// No more documents of this stream.
     StreamEnd(u32),
-    /// What came of this stream so far does not count.
-    Retract(u32),
+    /// Documents that came before do not count.
+    Retract(Retracted),
     /// The archive is whole, and all of it (or of what was selected) came out.
     End(Option<Summary>),
+}
+
+/// What a pipe takes back; a file's index leaves it out ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retracted {
+    pub(crate) stream: u32,
+    /// Documents and bytes of the chunks that count no longer.
+    pub(crate) counts: Counts,
+    /// Whether that is all there was of the stream.
+    pub(crate) is_all: bool,
 }
 
 type Opened = oneshot::Receiver<Result<Record, ContainerError>>;
@@ -206,7 +215,31 @@ enum Form {
     /// Reads only the streams that are taken; the index has bound each record already.
     File(Arc<FileReader>),
     /// Reads everything, and keeps the account of everything.
-    Stream { verifier: Box<Verifier>, pending: VecDeque<(Record, Share)> },
+    Stream { verifier: Box<Verifier>, pending: VecDeque<(Record, Share)>, given: Given },
+}
+
+/// The chunks of streams under way that count: their record numbers, and what is in each.
+#[derive(Default)]
+struct Given(HashMap<u32, Vec<(u64, Counts)>>);
+
+impl Given {
+    fn chunk(&mut self, seq: u64, chunk: &Chunk) {
+        let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
+        self.0.entry(chunk.stream).or_default().push((seq, counts));
+    }
+
+    fn retract(&mut self, retract: &Retract) -> Retracted {
+        let chunks = self.0.entry(retract.stream).or_default();
+        let mut counts = Counts::default();
+        chunks.retain(|(seq, of_chunk)| {
+            let is_kept = !retract.covers(*seq);
+            if !is_kept {
+                counts += *of_chunk;
+            }
+            is_kept
+        });
+        Retracted { stream: retract.stream, counts, is_all: chunks.is_empty() }
+    }
 }
 
 impl Feed {
@@ -219,7 +252,7 @@ impl Feed {
             Archive::Stream(reader, id) => {
                 let verifier = Box::new(Verifier::new(id));
                 let queue = read_stream(*reader, &buffers);
-                (Form::Stream { verifier, pending: VecDeque::new() }, Some(queue))
+                (Form::Stream { verifier, pending: VecDeque::new(), given: Given::default() }, Some(queue))
             }
         };
         Self { form, queue, buffers, stop: stop.clone(), summary: None, ended: false }
@@ -326,9 +359,22 @@ impl Feed {
 
     fn piece(&mut self, record: Record, share: Share) -> Result<Option<Piece>> {
         match record {
-            Record::Chunk { chunk, .. } => Ok(Some(Piece::Chunk(chunk, share))),
-            Record::StreamEnd { totals, .. } => Ok(Some(Piece::StreamEnd(totals.stream))),
-            Record::Retract { retract, .. } => Ok(Some(Piece::Retract(retract.stream))),
+            Record::Chunk { meta, chunk } => {
+                if let Form::Stream { given, .. } = &mut self.form {
+                    given.chunk(meta.seq, &chunk);
+                }
+                Ok(Some(Piece::Chunk(chunk, share)))
+            }
+            Record::StreamEnd { totals, .. } => {
+                if let Form::Stream { given, .. } = &mut self.form {
+                    given.0.remove(&totals.stream);
+                }
+                Ok(Some(Piece::StreamEnd(totals.stream)))
+            }
+            Record::Retract { retract, .. } => match &mut self.form {
+                Form::Stream { given, .. } => Ok(Some(Piece::Retract(given.retract(&retract)))),
+                Form::File(_) => Ok(None),
+            },
             Record::Catalog { stream, .. } => {
                 Err(Error::Catalog(format!("stream {stream} is described only after the first documents")))
             }

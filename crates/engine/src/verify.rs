@@ -2,7 +2,7 @@
 //! to the last.
 
 use crate::catalog::{DeploymentEntry, Summary};
-use crate::reading::{Archive, Feed, Piece};
+use crate::reading::{Archive, Feed, Piece, Retracted};
 use crate::{Error, Result, Stop};
 use mongoark_model::Counts;
 use mongoark_monitor::Monitor;
@@ -42,8 +42,10 @@ pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<
                 feed.recycle(chunk.bytes);
             }
             Piece::StreamEnd(_) => {}
-            Piece::Retract(stream) => {
-                streams.remove(&stream);
+            Piece::Retract(Retracted { stream, counts, .. }) => {
+                if let Some(sum) = streams.get_mut(&stream) {
+                    *sum = sum.less(counts);
+                }
             }
             Piece::End(summary) => break summary,
         }

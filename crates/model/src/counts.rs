@@ -16,6 +16,15 @@ impl Counts {
     pub fn new(documents: u64, bytes: u64) -> Self {
         Self { documents, bytes }
     }
+
+    /// What is left without these; nothing below zero.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self {
+            documents: self.documents.saturating_sub(other.documents),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
 }
 
 impl AddAssign for Counts {

@@ -89,6 +89,15 @@ impl Partial {
         }
     }
 
+    /// What a conversion that failed leaves: nothing. Nobody can go on with it.
+    fn give_up(self, error: Error) -> Error {
+        let error = self.name(error);
+        if let Self::File(file, _) = self {
+            file.discard();
+        }
+        error
+    }
+
     /// The writer knows a file as a stream only.
     fn name(&self, error: Error) -> Error {
         match (self, error) {
@@ -130,7 +139,10 @@ pub async fn from_archive(
     let copied = copy::all(&mut feed, &plan, &output, monitor).await;
     let written = if copied.is_ok() { output.finish().await } else { output.close().await };
     drop(output);
-    let (copied, written_bytes) = cause_of(copied, written).map_err(|error| partial.name(error))?;
+    let (copied, written_bytes) = match cause_of(copied, written) {
+        Ok(done) => done,
+        Err(error) => return Err(partial.give_up(error)),
+    };
     let path = tokio::task::spawn_blocking(|| partial.commit())
         .await
         .map_err(|_| Error::PipelineClosed("the dump's writer"))??;

@@ -2,11 +2,11 @@
 
 use crate::dump_input::Place;
 use crate::{Error, Result};
-use mongoark_container::MAGIC;
+use mongoark_container::{MAGIC, open_file};
 use mongoark_dump_format::archive::MAGIC as DUMP_MAGIC;
 use mongoark_dump_format::gzip::is_gzip;
 use mongoark_dump_format::names::{FileKind, OPLOG_FILE, classify};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,7 @@ impl Input {
             return folder(path).map(Self::Dump);
         }
         let wrong = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(wrong)?;
+        let file = open_file(path)?;
         match first(&beginning(file).map_err(wrong)?, &path.display().to_string())? {
             First::Archive => Ok(Self::ArchiveFile(path.to_owned())),
             First::Dump { gzip } => Ok(Self::Dump(Dump { place: Place::Archive(path.to_owned()), gzip })),
@@ -101,6 +101,16 @@ fn first(begins: &[u8], name: &str) -> Result<First> {
 /// A dump's folder, or that of one database, which has the files of collections in itself.
 fn folder(path: &Path) -> Result<Dump> {
     if let Some(gzip) = files_of_collections(path)? {
+        for below in entries(path)?.iter().filter(|below| below.is_dir()) {
+            if files_of_collections(below)?.is_some() {
+                return Err(Error::Refused(format!(
+                    "{} has files of collections, as the folder of one database has, and so has the folder {} in it: \
+                     move away what does not belong there",
+                    path.display(),
+                    below.display()
+                )));
+            }
+        }
         let name = path.canonicalize().ok();
         let db = name.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
         let db = db.ok_or_else(|| Error::Refused(format!("{} is no name of a database", path.display())))?;

@@ -98,6 +98,12 @@ impl SharedFile {
         Ok(Self(Arc::new(Mutex::new(PartialFile::create(path, existing)?))))
     }
 
+    /// Removes it. One that cannot be removed is in nobody's way.
+    pub(super) fn discard(&self) {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        _ = fs::remove_file(file.partial_path());
+    }
+
     /// Makes it durable and gives it its name. The other clones must be gone.
     pub(super) fn commit(self) -> Result<()> {
         let file = Arc::into_inner(self.0).ok_or(Error::PipelineClosed("the dump's writer"))?;

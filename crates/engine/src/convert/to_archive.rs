@@ -51,6 +51,7 @@ pub async fn to_archive(dump: Dump, options: ToArchive, monitor: &Monitor, stop:
     let budget = Budget::new((FILES_AT_ONCE + 2 * threads + 2) * archive::CHUNK_BYTES);
     let (archive, task) = archive::begin(options.output, &options.write, threads, budget, monitor)?;
     let plan = Arc::new(plan);
+    let partial = archive.partial_path();
     let copied = async {
         write_catalog(&archive, &plan)?;
         let copying = Copying::new(archive.clone(), Arc::clone(&plan), monitor.clone());
@@ -59,7 +60,12 @@ pub async fn to_archive(dump: Dump, options: ToArchive, monitor: &Monitor, stop:
     let copied = copied.await;
     let end = copied.as_ref().ok().map(|copied| summary(copied, monitor));
     let finished = task.finish(archive, end.as_ref().map(Summary::encode)).await;
-    let (copied, written) = cause_of(copied, finished)?;
+    let ended = cause_of(copied, finished);
+    if let (Err(_), Some(partial)) = (&ended, partial) {
+        // Nothing can go on with it. One that cannot be removed is in nobody's way.
+        _ = std::fs::remove_file(partial);
+    }
+    let (copied, written) = ended?;
     Ok(converted(&plan, &copied, written))
 }
 

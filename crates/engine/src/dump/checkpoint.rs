@@ -7,7 +7,7 @@ use crate::archive::PartPlace;
 use crate::catalog::Change;
 use crate::oplog::Beginning;
 use crate::select::{Pattern, Selection};
-use crate::{Error, Result};
+use crate::{Error, Result, Stop};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use mongoark_deployment::oplog::{self, Mark};
 use mongoark_deployment::{Incarnation, Place, Source};
@@ -136,12 +136,18 @@ impl Begun {
         source: &Source,
         mark: &Mark,
         options: &DumpOptions,
+        stop: &Stop,
     ) -> Result<Self> {
         let mut moved = Self::now(source, options, None).await?;
         if let Some(beginning) = &self.beginning {
-            moved.beginning = Some(beginning.elsewhere(source, mark).await?);
+            moved.beginning = Some(beginning.elsewhere(source, mark, stop).await?);
         }
         Ok(moved)
+    }
+
+    /// Whether both are in the same life of the same member.
+    pub(super) fn is_where(&self, other: &Self) -> bool {
+        self.member == other.member && self.incarnation == other.incarnation
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// How often a dump goes on with another member before it gives up.
-const MOVES_MAX: u32 = 10;
+const MOVES_MAX: usize = 10;
 
 /// A dump that is begun, or goes on.
 pub(super) struct Job {
@@ -35,8 +35,15 @@ pub(super) struct Job {
     /// What this run has read of streams that are ended.
     pub(super) read: Counts,
     pub(super) changes: Vec<(u32, Change)>,
-    /// How often it went on with another member.
-    pub(super) moves: u32,
+    /// The members that were lost, each time one was.
+    pub(super) lost: Vec<String>,
+}
+
+/// How the member that was read is lost.
+pub(super) struct Lost {
+    pub(super) error: Error,
+    /// Members to go on with only where there is no other.
+    pub(super) avoided: Vec<String>,
 }
 
 impl Job {
@@ -66,10 +73,12 @@ impl Job {
     }
 
     async fn begin(source: &Source, options: &DumpOptions, monitor: &Monitor) -> Result<Self> {
+        // All that is learnt from here on has to be of this life.
+        let incarnation = source.incarnation().await?;
         // Before anything else is looked at: what is written from here on is in the oplog.
         let beginning = beginning(source, options, monitor).await?;
         let plan = plan::plan(source, options, beginning.is_some(), monitor).await?;
-        let begun = Begun::now(source, options, beginning).await?;
+        let begun = Begun { incarnation, ..Begun::now(source, options, beginning).await? };
         // What was planned has to be on a member that is read instead, as well as what is read.
         let mark = match begun.beginning {
             Some(_) => Some(mark(source, begun.incarnation.as_ref()).await?),
@@ -85,7 +94,7 @@ impl Job {
             kept: BTreeMap::new(),
             read: Counts::default(),
             changes: Vec::new(),
-            moves: 0,
+            lost: Vec::new(),
         })
     }
 
@@ -136,11 +145,17 @@ impl Job {
         monitor: &Monitor,
         stop: &Stop,
     ) -> Result<()> {
-        let (Some(mark), true) = (self.mark, is_of_the_member(&lost) && self.moves < MOVES_MAX) else {
+        let (Some(mark), true) = (self.mark, is_of_the_member(&lost) && self.lost.len() < MOVES_MAX) else {
             return Err(lost);
         };
-        self.moves += 1;
         monitor.step(format!("looking for a member to go on with: {lost}"));
+        // What was lost once may be back; what was lost twice, or sees no majority, is not the best to go on with.
+        let mut avoided = self.lost.clone();
+        if matches!(lost, Error::NotCommitted { .. }) {
+            avoided.push(self.begun.member.clone());
+        }
+        self.lost.push(self.begun.member.clone());
+        let lost = Lost { error: lost, avoided };
         let (source, begun) = elsewhere(&self.source, &self.begun, &mark, lost, options, stop).await?;
         for planned in self.plan.unread() {
             input.retract(planned.stream)?;
@@ -156,7 +171,7 @@ impl Job {
         let unread = self.plan.unread().count();
         let whole = self.plan.collections.len() - unread;
         let what = match &self.begun.member {
-            from if from == to => format!("{to}, which was away"),
+            from if from == to => format!("{to} once more"),
             from => format!("{to} in place of {from}"),
         };
         monitor.warn(
@@ -177,31 +192,41 @@ fn is_of_the_member(error: &Error) -> bool {
     }
 }
 
-/// The first member in the order of the read preference that has all that was read, and how the dump stands there.
+/// The first member in the order of the read preference that has all that was read, and how the dump stands there. One that
+/// sees no majority is not gone on with in the same life.
 pub(super) async fn elsewhere(
     source: &Source,
     begun: &Begun,
     mark: &Mark,
-    lost: Error,
+    Lost { error, avoided }: Lost,
     options: &DumpOptions,
     stop: &Stop,
 ) -> Result<(Source, Begun)> {
     // Members that restart or hold an election need a moment; where one was waited for they have had it.
-    let was_waited_for = matches!(&lost, Error::Deployment(error) if error.is_final());
+    let was_waited_for = matches!(&error, Error::Deployment(error) if error.is_final());
+    let is_cut_off = matches!(error, Error::NotCommitted { .. });
     let mut patience = Patience::default();
     loop {
-        stop.check()?;
-        let (choices, mut refused) = source.candidates().await;
-        let may_change = !refused.is_empty();
+        let (mut choices, mut refused) = source.candidates().await;
+        let mut may_change = !refused.is_empty();
+        choices.sort_by_key(|choice| avoided.contains(&choice.address));
         for choice in choices {
+            stop.check()?;
             let address = choice.address.clone();
-            match begun_at(source, choice, begun, mark, options).await {
+            match begun_at(source, choice, begun, mark, options, stop).await {
+                Ok((_, found)) if is_cut_off && found.is_where(begun) => {
+                    refused.push(format!("{address}: it sees no majority"));
+                }
                 Ok(found) => return Ok(found),
-                Err(error) => refused.push(format!("{address}: {error}")),
+                Err(error @ Error::Interrupted) => return Err(error),
+                Err(error) => {
+                    may_change |= matches!(&error, Error::Deployment(e) if e.may_pass() && !e.is_final());
+                    refused.push(format!("{address}: {error}"));
+                }
             }
         }
         if was_waited_for || !may_change || !patience.pause().await {
-            return Err(Error::NoOtherMember { lost: Box::new(lost), others: refused.join("; ") });
+            return Err(Error::NoOtherMember { lost: Box::new(error), others: refused.join("; ") });
         }
     }
 }
@@ -212,9 +237,10 @@ async fn begun_at(
     begun: &Begun,
     mark: &Mark,
     options: &DumpOptions,
+    stop: &Stop,
 ) -> Result<(Source, Begun)> {
     let source = source.at(choice).await?;
-    let begun = begun.elsewhere(&source, mark, options).await?;
+    let begun = begun.elsewhere(&source, mark, options, stop).await?;
     Ok((source, begun))
 }
 

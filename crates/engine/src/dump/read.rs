@@ -14,7 +14,7 @@ use crate::{Error, Result};
 use bson::RawDocumentBuf;
 use mongoark_deployment::oplog::Mark;
 use mongoark_deployment::{ErrorKind, Incarnation, Patience, Place, Scan};
-use mongoark_model::{CollectionKind, Counts};
+use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Item;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,25 +65,40 @@ const ENDED_MAX: usize = 1_000;
 
 /// Ends streams that are read to their ends. With the oplog not before it is known up to which entry all that was read of
 /// them may reach, and that the member is still the one that it was.
-async fn end_streams(context: &Context, mut read: mpsc::UnboundedReceiver<(u32, Counts)>) -> Result<()> {
+async fn end_streams(context: &Context, mut read: mpsc::UnboundedReceiver<Ended>) -> Result<()> {
     let mut several = Vec::new();
     while read.recv_many(&mut several, ENDED_MAX).await > 0 {
         if context.has_oplog {
             let mark = job::mark(&context.run.source, context.life.as_ref()).await?;
             context.read().mark = Some(mark);
         }
-        for (stream, counts) in several.drain(..) {
+        for Ended { stream, namespace, outcome } in several.drain(..) {
             context.run.sink.stream_end(stream)?;
+            let counts = match outcome {
+                Outcome::Read(counts) => counts,
+                Outcome::Failed(why) => {
+                    context.run.monitor.fail(namespace.to_string(), why, 0);
+                    Counts::default()
+                }
+            };
             context.read().ended.insert(stream, counts);
         }
     }
     Ok(())
 }
 
+/// A stream that is read to its end, or that cannot be.
+struct Ended {
+    stream: u32,
+    namespace: Namespace,
+    outcome: Outcome,
+}
+
 /// How reading one collection ended.
 enum Outcome {
     Read(Counts),
-    Failed,
+    /// With the reason.
+    Failed(String),
 }
 
 /// Reads every planned collection that is not read yet, and ends their streams.
@@ -103,12 +118,12 @@ pub(super) async fn all(context: &Arc<Context>, plan: &Plan) -> Result<()> {
 async fn collections(
     context: &Arc<Context>,
     plan: &Plan,
-    mut done: mpsc::UnboundedSender<(u32, Counts)>,
+    mut done: mpsc::UnboundedSender<Ended>,
 ) -> Result<()> {
     let mut order: Vec<&Planned> = plan.unread().collect();
     // The largest first, so that the last to end is small; by name where sizes are equal.
     order.sort_by_key(|planned| std::cmp::Reverse(planned.stats.bytes));
-    let mut running: JoinSet<Result<(u32, Counts)>> = JoinSet::new();
+    let mut running: JoinSet<Result<Ended>> = JoinSet::new();
     let mut failed = None;
     for planned in order {
         while running.len() >= context.run.parts_max {
@@ -136,8 +151,8 @@ async fn collections(
 
 /// Waits for one collection. After a failure the others end at their next batch.
 async fn settle(
-    running: &mut JoinSet<Result<(u32, Counts)>>,
-    done: &mut mpsc::UnboundedSender<(u32, Counts)>,
+    running: &mut JoinSet<Result<Ended>>,
+    done: &mut mpsc::UnboundedSender<Ended>,
     failed: &mut Option<Error>,
 ) {
     let Some(outcome) = running.join_next().await else { return };
@@ -153,16 +168,12 @@ async fn settle(
 }
 
 /// One collection: its stream, and what was read of it.
-async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<(u32, Counts)> {
+async fn collection(context: &Arc<Context>, planned: &Planned) -> Result<Ended> {
     let outcome = match planned.metadata.kind {
         CollectionKind::View => Outcome::Read(Counts::default()),
         _ => documents(context, planned).await?,
     };
-    let counts = match outcome {
-        Outcome::Read(counts) => counts,
-        Outcome::Failed => Counts::default(),
-    };
-    Ok((planned.stream, counts))
+    Ok(Ended { stream: planned.stream, namespace: planned.metadata.namespace.clone(), outcome })
 }
 
 /// All documents of a collection; from the start again where its cursors were lost for good.
@@ -192,7 +203,10 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
         let is_lost = is_lost_place(&error) || is_refused;
         if error.may_pass() || is_lost && restarts < RESTARTS {
             context.run.check()?;
-            restarts += u32::from(is_lost);
+            if is_lost {
+                restarts += 1;
+                patience = Patience::default();
+            }
             let why = error.to_string();
             // Where this ends the run, what is there stays, and can be gone on with.
             patience.wait(error).await?;
@@ -209,8 +223,7 @@ async fn documents(context: &Arc<Context>, planned: &Planned) -> Result<Outcome>
         if whereabouts(&context.run.source, metadata).await? == Whereabouts::Gone {
             return Ok(dropped(context, planned, Counts::default()));
         }
-        context.run.monitor.fail(name(), error.to_string(), 0);
-        return Ok(Outcome::Failed);
+        return Ok(Outcome::Failed(error.to_string()));
     }
 }
 

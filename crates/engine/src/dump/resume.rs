@@ -2,7 +2,7 @@
 //! they were, and the oplog is read again from its start.
 
 use super::checkpoint::{Begun, Checkpoint};
-use super::job::{Job, elsewhere};
+use super::job::{Job, Lost, elsewhere};
 use super::{DumpOptions, plan};
 use crate::archive::{self, ArchiveInput, ArchiveTask, PartPlace};
 use crate::catalog::{DEPLOYMENT_STREAM, decode_collection, is_oplog};
@@ -87,7 +87,7 @@ impl Resumable {
             let stays = take_back(&input, stream, parts.get(&stream.stream))?;
             // Entries of the oplog are counted apart.
             if stream.stream != oplog {
-                whole = less(whole, counts(&stream.chunks));
+                whole = whole.less(counts(&stream.chunks));
                 kept.insert(stream.stream, stays);
             }
         }
@@ -112,7 +112,7 @@ impl Resumable {
             kept,
             read: Counts::default(),
             changes,
-            moves: 0,
+            lost: Vec::new(),
         };
         if is_elsewhere && job.begun.beginning.is_some() {
             job.tell_move(&begun.member, monitor);
@@ -143,10 +143,6 @@ fn take_back(input: &ArchiveInput, stream: &KeptStream, parts: Option<&Vec<PartP
 
 fn counts_of((documents, bytes): (u64, u64)) -> Counts {
     Counts::new(documents, bytes)
-}
-
-fn less(counts: Counts, less: Counts) -> Counts {
-    Counts::new(counts.documents - less.documents, counts.bytes - less.bytes)
 }
 
 fn counts(chunks: &[KeptChunk]) -> Counts {
@@ -197,15 +193,20 @@ async fn there(
 ) -> Result<(Source, Begun)> {
     let now = Begun::now(source, options, None).await?;
     let is_same_member = now.topology == begun.topology && now.member == begun.member;
-    let is_same_life = now.initial_sync == begun.initial_sync
-        && (begun.beginning.is_none() || now.incarnation == begun.incarnation);
+    let is_same_life = now.initial_sync == begun.initial_sync && now.incarnation == begun.incarnation;
+    let mut is_rolled_over = None;
     if is_same_member && is_same_life {
-        if let Some(beginning) = &begun.beginning {
-            beginning.check_reaches_back(source).await?;
+        is_rolled_over = match &begun.beginning {
+            Some(beginning) => beginning.check_reaches_back(source).await.err(),
+            None => None,
+        };
+        if is_rolled_over.is_none() {
+            return Ok((source.clone(), begun.clone()));
         }
-        return Ok((source.clone(), Begun { incarnation: now.incarnation, ..begun.clone() }));
     }
-    let lost = if is_same_member {
+    let lost = if let Some(error) = is_rolled_over {
+        error
+    } else if is_same_member {
         Error::Refused(format!(
             "{} was restarted, has rolled back or was synced anew since the dump was begun, and nothing tells where its documents are now; \
              begin anew without --resume",
@@ -220,6 +221,7 @@ async fn there(
     };
     match (mark, &begun.beginning) {
         (Some(mark), Some(_)) if now.topology == begun.topology => {
+            let lost = Lost { error: lost, avoided: Vec::new() };
             elsewhere(source, begun, mark, lost, options, stop).await
         }
         _ => Err(lost),

@@ -131,7 +131,12 @@ impl Found {
                 continue;
             }
             let name = name.to_string_lossy();
-            match names::classify(&name, gzip) {
+            let kind = names::classify(&name, gzip);
+            if matches!(kind, FileKind::Data(_) | FileKind::Metadata(_)) && path.to_str().is_none() {
+                let message = format!("{} names no collection: it is not UTF-8", path.display());
+                return Err(Error::Refused(message));
+            }
+            match kind {
                 // Only at the top is there a file that is compressed without saying so.
                 FileKind::Data(_) if gzip && *name == *names::OPLOG_FILE => self.add_unknown("file", &path),
                 FileKind::Data(stem) => {

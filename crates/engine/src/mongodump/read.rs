@@ -98,7 +98,11 @@ async fn read(context: &Arc<Context>, planned: &Planned) -> Result<Counts> {
             Err(error) => return Err(error),
         };
         let is_lost = error.may_pass() || is_lost_place(&error);
-        if !is_lost || restarts == RESTARTS || !context.run.sink.take_back(planned.stream)? {
+        if !is_lost
+            || error.is_final()
+            || restarts == RESTARTS
+            || !context.run.sink.take_back(planned.stream)?
+        {
             return Err(error.into());
         }
         context.run.check()?;

@@ -1,6 +1,6 @@
 //! Where an oplog begins that goes with a dump, and whether that beginning still holds.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Stop};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Document, doc};
 use mongoark_deployment::oplog::{self, Mark, Position, Start};
@@ -60,7 +60,7 @@ impl Beginning {
 
     /// The same beginning on another member, or in another life of the same one, that has all that was read before it was lost:
     /// everything up to `mark`. Waits until the member has applied that.
-    pub(crate) async fn elsewhere(&self, source: &Source, mark: &Mark) -> Result<Self> {
+    pub(crate) async fn elsewhere(&self, source: &Source, mark: &Mark, stop: &Stop) -> Result<Self> {
         // Asked for first: a rollback behind the checks shows in the end.
         let rollback_id = oplog::position(source).await?.rollback_id;
         let initial_sync = oplog::initial_sync(source).await?;
@@ -68,6 +68,7 @@ impl Beginning {
         moved.check_reaches_back(source).await?;
         let mut patience = Patience::default();
         loop {
+            stop.check()?;
             let applied = oplog::position(source).await?.last_applied;
             let has = oplog::has(source, mark).await?;
             if has && applied >= mark.time {

@@ -145,8 +145,8 @@ async fn route(
                     destination.queue = None;
                 }
             }
-            Piece::Retract(stream) => {
-                if destinations.get(&stream).is_some_and(|destination| destination.next > 0) {
+            Piece::Retract(back) => {
+                if destinations.get(&back.stream).is_some_and(|destination| destination.next > 0) {
                     return Err(Error::Retracted);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::dump_output::{CHUNK_BYTES, DumpOutput};
-use crate::reading::{Feed, Piece};
+use crate::reading::{Feed, Piece, Retracted};
 use crate::spool::Spool;
 use crate::{Error, Result};
 use mongoark_container::Chunk;
@@ -57,7 +57,7 @@ pub(super) async fn all(
             }
             Piece::StreamEnd(stream) if plan.oplog == Some(stream) => {}
             Piece::StreamEnd(stream) => copying.end(stream).await?,
-            Piece::Retract(stream) => copying.retract(stream)?,
+            Piece::Retract(back) => copying.retract(back)?,
             Piece::End(_) => break,
         }
     }
@@ -143,10 +143,22 @@ impl Copying<'_> {
     }
 
     /// A cursor was lost during the dump: what came of this stream does not count. A file's index knows that ahead.
-    fn retract(&mut self, stream: u32) -> Result<()> {
+    /// All that came of it, that is: a part cannot be taken out of a file again.
+    fn retract(&mut self, back: Retracted) -> Result<()> {
+        let stream = back.stream;
+        if self.plan.counted == Some(stream) {
+            self.left -= back.counts.documents;
+        }
         let (taken, open) = (self.plan.streams.get(&stream), self.open.get_mut(&stream));
         let (Some(taken), Some(open)) = (taken, open) else { return Ok(()) };
-        if !self.output.take_back(taken.entry)? {
+        let is_back = back.is_all
+            && if self.plan.oplog == Some(stream) {
+                self.aside = None;
+                true
+            } else {
+                self.output.take_back(taken.entry)?
+            };
+        if !is_back {
             return Err(Error::Retracted);
         }
         open.counts = Counts::default();

@@ -57,7 +57,14 @@ pub(super) fn of(
 ) -> Result<Plan> {
     // The prelude of one database's dump lies among its files; it is no stranger.
     let strangers = input.unknown().iter().filter(|line| !line.contains("prelude.json"));
-    strangers.for_each(|line| monitor.warn("", line));
+    for line in strangers {
+        // What looks like documents or metadata may be some: of another compression, or with a name cut.
+        if line.contains(".bson") || line.contains(".metadata.json") {
+            monitor.fail("", line, 0);
+        } else {
+            monitor.warn("", line);
+        }
+    }
     let mut collections: BTreeMap<Namespace, CollectionMetadata> = BTreeMap::new();
     let mut names: Vec<(usize, Namespace)> = Vec::new();
     let mut oplog = None;
@@ -65,6 +72,10 @@ pub(super) fn of(
         if is_oplog(entry) {
             oplog = Some(place);
         } else if let Some(collection) = collection(input, place, entry, monitor)? {
+            if folder.is_some() && entry.data.is_none() && collection.kind != CollectionKind::View {
+                let name = collection.namespace.to_string();
+                monitor.fail(name, "its documents are not in the dump: there is no .bson file", 0);
+            }
             names.push((place, collection.namespace.clone()));
             collections.entry(collection.namespace.clone()).or_insert(collection);
         }
