@@ -447,6 +447,30 @@ async fn names_of_255_bytes_come_back_and_longer_ones_are_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_series_that_is_being_made_is_waited_for_and_buckets_alone_are_a_failure() {
+    let desk = Desk::new().await;
+    desk.command(doc! { "create": "ts", "timeseries": { "timeField": "t" } }).await;
+    let now = bson::DateTime::now();
+    desk.command(doc! { "insert": "ts", "documents": [{ "_id": 1, "t": now }] }).await;
+    // As the server leaves it between its two steps.
+    let views = desk.client.database(&desk.db).collection::<Document>("system.views");
+    let id = format!("{}.ts", desk.db);
+    let view = views.find_one(doc! { "_id": &id }).await.unwrap().unwrap();
+    let namespace = format!("{}.system.views", desk.db);
+    let delete = doc! { "op": "d", "ns": &namespace, "o": { "_id": &id } };
+    desk.command(doc! { "applyOps": [delete] }).await;
+    desk.dump(&[]).expect(3).says("system.buckets.ts: buckets without their time series are not dumped");
+    let mut dump = program();
+    dump.args(desk.dump_arguments()).arg(desk.archive()).stderr(Stdio::piped());
+    let dump = dump.spawn().unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let insert = doc! { "op": "i", "ns": &namespace, "o": view };
+    desk.command(doc! { "applyOps": [insert] }).await;
+    let dumped = tokio::task::spawn_blocking(move || support::finished(dump)).await.unwrap().expect(0);
+    dumped.says("1 document in 1 namespace dumped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_time_series_that_exists_ends_the_restore_before_anything_is_written() {
     let desk = Desk::new().await;
     let series = doc! { "create": "ts", "timeseries": { "timeField": "t", "metaField": "m" } };

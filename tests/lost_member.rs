@@ -120,6 +120,7 @@ async fn a_dump_goes_on_with_another_member_when_its_own_dies_or_stands_still() 
     assert_eq!(report["result"]["member"]["address"], stands_still, "{report:#}");
     assert_eq!(report["result"]["consistency"], "point-in-time");
     assert_eq!(report["result"]["keptDocuments"], 0, "nothing is of an earlier run");
+    assert_eq!(report["result"]["moves"], 1);
     desk.expect_whole().await;
 
     desk.source.restart(READ).await;

@@ -250,6 +250,7 @@ fn as_json(report: &DumpReport) -> Value {
             "entries": oplog.entries.documents,
             "bytes": oplog.entries.bytes,
         })),
+        "moves": report.moves,
         "member": { "address": report.member.address, "reason": report.member.reason },
         "changes": report.changes.iter().map(|change| json!({
             "namespace": change.namespace.to_string(), "what": change.what,

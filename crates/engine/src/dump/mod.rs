@@ -75,8 +75,10 @@ pub struct DumpReport {
     pub oplog: Option<DumpedOplog>,
     /// What changed while it ran.
     pub changes: Vec<Change>,
-    /// The member that was read, and why.
+    /// The member that was read, and why; the last of several.
     pub member: MemberChoice,
+    /// How often this run went on with another member, or with the same one in another life.
+    pub moves: usize,
 }
 
 /// Dumps what is selected. Failures of single namespaces go to the monitor.
@@ -120,6 +122,7 @@ pub async fn dump(
         oplog: contents.oplog,
         changes: contents.changes,
         member: job.source.info().member.clone(),
+        moves: job.lost.len(),
     })
 }
 

@@ -5,13 +5,18 @@ use crate::scan::indexes_where_it_is;
 use crate::select::{is_dumped, is_dumped_database};
 use crate::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mongoark_deployment::{CollectionStats, ErrorKind, Source, catalog};
+use mongoark_deployment::{self as deployment, CollectionStats, ErrorKind, Source, catalog};
 use mongoark_model::{CollectionKind, CollectionMetadata};
 use mongoark_monitor::Monitor;
 use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Catalog commands in flight at once: these wait for the server, they do not work it.
 const CATALOG_JOBS: usize = 16;
+
+/// What a server does to a time series in two steps is done by then, however busy it is.
+const SETTLES_WITHIN_MS: [u64; 4] = [100, 400, 1_500, 3_000];
 
 /// A collection to dump.
 #[derive(Clone)]
@@ -98,7 +103,7 @@ async fn select(
     let wanted =
         databases.into_iter().filter(|db| is_dumped_database(db) && options.selection.may_take_in(db));
     let listed: Vec<Vec<CollectionMetadata>> = stream::iter(wanted)
-        .map(|db| async move { catalog::collections(source, &db).await })
+        .map(|db| async move { listed(source, &db).await })
         .buffered(CATALOG_JOBS)
         .try_collect()
         .await?;
@@ -117,22 +122,36 @@ async fn select(
     Ok(selected)
 }
 
-/// Buckets travel as their time series; without one nothing would carry them.
-fn name_orphaned_buckets(collections: &[CollectionMetadata], options: &DumpOptions, monitor: &Monitor) {
+/// The collections of a database. A server makes the buckets of a time series before the series, and drops them after it:
+/// what is seen in between is looked at again.
+async fn listed(source: &Source, db: &str) -> deployment::Result<Vec<CollectionMetadata>> {
+    for wait in SETTLES_WITHIN_MS {
+        let collections = catalog::collections(source, db).await?;
+        if orphaned_buckets(&collections).next().is_none() {
+            return Ok(collections);
+        }
+        sleep(Duration::from_millis(wait)).await;
+    }
+    catalog::collections(source, db).await
+}
+
+fn orphaned_buckets(collections: &[CollectionMetadata]) -> impl Iterator<Item = &CollectionMetadata> {
     let series: HashSet<&str> = collections
         .iter()
         .filter(|metadata| metadata.kind == CollectionKind::TimeSeries)
         .map(|metadata| metadata.namespace.collection.as_str())
         .collect();
-    for metadata in collections {
+    collections.iter().filter(move |metadata| {
         let name = metadata.namespace.collection.strip_prefix("system.buckets.");
-        if name.is_some_and(|name| !series.contains(name)) && options.selection.takes(&metadata.namespace) {
-            monitor.fail(
-                metadata.namespace.to_string(),
-                "buckets without their time series are not dumped",
-                0,
-            );
-        }
+        name.is_some_and(|name| !series.contains(name))
+    })
+}
+
+/// Buckets travel as their time series; without one nothing would carry them.
+fn name_orphaned_buckets(collections: &[CollectionMetadata], options: &DumpOptions, monitor: &Monitor) {
+    for metadata in orphaned_buckets(collections).filter(|it| options.selection.takes(&it.namespace)) {
+        let name = metadata.namespace.to_string();
+        monitor.fail(name, "buckets without their time series are not dumped", 0);
     }
 }
 
