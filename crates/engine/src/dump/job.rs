@@ -177,7 +177,8 @@ impl Job {
         monitor.warn(
             "",
             format!(
-                "going on with {what}, where all is that was read; whole collections: {whole}, read from their start: {unread}"
+                "going on with {what}: it has all that was read; collections that are whole: {whole}, to be read from their start: \
+                 {unread}"
             ),
         );
     }

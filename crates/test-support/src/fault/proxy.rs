@@ -11,6 +11,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+/// How long a connection stays half open at most.
+const HALF_OPEN_MAX: Duration = Duration::from_secs(60);
+
 /// What becomes of one connection.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -24,6 +27,8 @@ enum Fate {
     Stall(u64, Duration),
     /// The first so many bytes come one by one.
     Trickle(u64),
+    /// Half open once so many bytes came: no more comes, while what is sent still reaches the server.
+    HalfOpen(u64),
 }
 
 /// A proxy on a loopback port. Dropped, it closes every connection.
@@ -86,7 +91,8 @@ impl Fate {
         // From within the first answer to far into the documents.
         let scale = [500, 5_000, 200_000, 4_000_000][random.below(4)];
         let bytes = 1 + random.below(scale) as u64;
-        match random.below(8) {
+        match random.below(9) {
+            8 => Self::HalfOpen(bytes),
             0 | 1 => Self::Cut(bytes),
             2 => Self::Reset(bytes),
             3 => Self::Stall(bytes, Duration::from_millis(100 + random.below(900) as u64)),
@@ -105,8 +111,12 @@ async fn carry(client: TcpStream, server: &str, fate: Fate) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let forth = tokio::spawn(copy(from_client, to_server));
+    let mut forth = tokio::spawn(copy(from_client, to_server));
     let back = answers(from_server, to_client, fate).await;
+    if let Fate::HalfOpen(_) = fate {
+        // Until whoever sends finds out.
+        let _ = tokio::time::timeout(HALF_OPEN_MAX, &mut forth).await;
+    }
     forth.abort();
     back
 }
@@ -131,7 +141,9 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fate: Fate) ->
                     to.write_all(std::slice::from_ref(byte)).await?;
                 }
             }
-            Fate::Cut(at) | Fate::Reset(at) | Fate::Stall(at, _) if sent + read as u64 > at => {
+            Fate::Cut(at) | Fate::Reset(at) | Fate::Stall(at, _) | Fate::HalfOpen(at)
+                if sent + read as u64 > at =>
+            {
                 let rest = usize::try_from(at.saturating_sub(sent)).unwrap_or(read);
                 to.write_all(&bytes[..rest]).await?;
                 if let Fate::Stall(_, pause) = fate {
