@@ -106,10 +106,14 @@ fn a_report_is_never_written_over_an_archive_nor_left_from_an_earlier_run() {
     assert!(!output.exists() && fs::read(&archive).unwrap() == before);
     let report = desk.path("report");
     mongoark(&["verify", "--report", arg(&report), arg(&archive)]).expect(0);
-    assert!(report.exists());
+    assert!(fs::metadata(&report).unwrap().len() > 0);
+    let key = format!("--key-file={}", arg(&report));
+    mongoark(&["verify", &key, "--report", arg(&report), arg(&archive)])
+        .expect(2)
+        .says("names the same file");
     // A usage error writes none: that of before would be taken for its own.
     desk.convert(&["--report", arg(&report)], &archive).expect(2);
-    assert!(!report.exists());
+    assert_eq!(fs::read(&report).unwrap(), b"");
 }
 
 #[test]
@@ -144,6 +148,12 @@ fn what_a_dump_lacks_is_counted_and_named() {
         .expect(3)
         .says("edge.ids")
         .says("there is no .bson file");
+    let desk = Desk::new();
+    fs::remove_file(desk.dump.join("edge/ids.bson")).unwrap();
+    let (database, archive) = (desk.dump.join("edge"), desk.path("archive"));
+    let converted = mongoark(&["convert", "--no-encryption", arg(&database), arg(&archive)]);
+    converted.expect(3).says("there is no .bson file");
+    lacking(&|dump| fs::write(dump.join("edge/ids.bson.md5"), "").unwrap()).expect(0);
     lacking(&|dump| fs::rename(dump.join("edge/ids.bson"), dump.join("edge/ids.bson.gz")).unwrap())
         .expect(3)
         .says("ids.bson.gz");

@@ -52,19 +52,26 @@ impl Context {
         Self { logger, monitor, progress, stop: Stop::default(), report: output.report.clone() }
     }
 
-    /// Takes away the report of an earlier run, which would tell of this one until it has ended. A file that another
+    /// Empties the report of an earlier run, which would tell of this one until it has ended. A file that another
     /// argument names is no report, and stays.
     pub fn clear_report(&self, arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
         let Some(path) = &self.report else { return Ok(()) };
         let arguments: Vec<OsString> = arguments.collect();
         let own = usize::from(arguments.iter().any(|argument| argument == "--report"));
-        let is_same = |argument: &&OsString| is_same_file(Path::new(argument), path);
+        let is_same = |argument: &&OsString| {
+            // A flag and its value may be one argument.
+            let value =
+                argument.to_str().filter(|text| text.starts_with("--") && !text.starts_with("--report="));
+            let value = value.and_then(|text| text.split_once('=')).map(|(_, value)| Path::new(value));
+            is_same_file(Path::new(argument), path) || value.is_some_and(|value| is_same_file(value, path))
+        };
         if arguments.iter().filter(is_same).count() > own {
             return Err(format!("--report {}: another argument names the same file", path.display()));
         }
-        if path.symlink_metadata().is_ok_and(|found| found.is_file()) {
-            let removed = std::fs::remove_file(path);
-            removed.map_err(|error| format!("cannot replace the report {}: {error}", path.display()))?;
+        if path.metadata().is_ok_and(|found| found.is_file()) {
+            // Emptied, not removed: its place, its owner and its mode are the user's.
+            let emptied = std::fs::File::options().write(true).truncate(true).open(path);
+            emptied.map_err(|error| format!("cannot replace the report {}: {error}", path.display()))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
 use clap::Args;
-use mongoark_engine::{Result, container, verify};
+use mongoark_engine::{Error, Result, container, verify};
 use serde_json::{Value, json};
 use std::io::{self, BufReader};
 use std::path::PathBuf;
@@ -69,7 +69,8 @@ fn scrub(args: &VerifyArgs, context: &Context) -> Result<Value> {
     let report = if is_pipe(&args.file) {
         container::scrub(io::stdin().lock())?
     } else {
-        let file = container::open_file(&args.file)?;
+        let file = std::fs::File::open(&args.file)
+            .map_err(|source| Error::Read { path: args.file.clone(), source })?;
         container::scrub(BufReader::with_capacity(1 << 20, file))?
     };
     context.logger.summary(&format!("{}: every checksum holds", args.file.display()));

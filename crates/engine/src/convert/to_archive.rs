@@ -43,8 +43,9 @@ pub struct ToArchive {
 pub async fn to_archive(dump: Dump, options: ToArchive, monitor: &Monitor, stop: &Stop) -> Result<Converted> {
     let Dump { place, gzip } = dump;
     let again = reopened(&place);
+    let is_folder = matches!(place, Place::Folder(_) | Place::Database { .. });
     let input = DumpInput::open(place, gzip)?;
-    let plan = plan::of(&input, again.as_ref(), &options, monitor)?;
+    let plan = plan::of(&input, again.as_ref(), is_folder, &options, monitor)?;
     monitor.step(format!("{} namespaces to convert", plan.collections.len()));
 
     let threads = cores();

@@ -208,6 +208,7 @@ pub(super) async fn elsewhere(
     let is_cut_off = matches!(error, Error::NotCommitted { .. });
     let mut patience = Patience::default();
     loop {
+        stop.check()?;
         let (mut choices, mut refused) = source.candidates().await;
         let mut may_change = !refused.is_empty();
         choices.sort_by_key(|choice| avoided.contains(&choice.address));

@@ -73,7 +73,7 @@ async fn end_streams(context: &Context, mut read: mpsc::UnboundedReceiver<Ended>
             context.read().mark = Some(mark);
         }
         for Ended { stream, namespace, outcome } in several.drain(..) {
-            context.run.sink.stream_end(stream)?;
+            // Before its end: a checkpoint that has the one has the other.
             let counts = match outcome {
                 Outcome::Read(counts) => counts,
                 Outcome::Failed(why) => {
@@ -81,6 +81,7 @@ async fn end_streams(context: &Context, mut read: mpsc::UnboundedReceiver<Ended>
                     Counts::default()
                 }
             };
+            context.run.sink.stream_end(stream)?;
             context.read().ended.insert(stream, counts);
         }
     }

@@ -52,6 +52,7 @@ impl Plan {
 pub(super) fn of(
     input: &DumpInput,
     folder: Option<&Place>,
+    is_folder: bool,
     options: &ToArchive,
     monitor: &Monitor,
 ) -> Result<Plan> {
@@ -59,7 +60,7 @@ pub(super) fn of(
     let strangers = input.unknown().iter().filter(|line| !line.contains("prelude.json"));
     for line in strangers {
         // What looks like documents or metadata may be some: of another compression, or with a name cut.
-        if line.contains(".bson") || line.contains(".metadata.json") {
+        if names_data(line) {
             monitor.fail("", line, 0);
         } else {
             monitor.warn("", line);
@@ -72,7 +73,7 @@ pub(super) fn of(
         if is_oplog(entry) {
             oplog = Some(place);
         } else if let Some(collection) = collection(input, place, entry, monitor)? {
-            if folder.is_some() && entry.data.is_none() && collection.kind != CollectionKind::View {
+            if is_folder && entry.data.is_none() && collection.kind != CollectionKind::View {
                 let name = collection.namespace.to_string();
                 monitor.fail(name, "its documents are not in the dump: there is no .bson file", 0);
             }
@@ -94,6 +95,12 @@ pub(super) fn of(
     let deployment = deployment(input, folder, options)?;
     let collections = collections.into_values().collect();
     Ok(Plan { deployment, collections, oplog_stream, oplog, destinations })
+}
+
+/// Whether the file that a line ends with, in its quotes, has the name of documents or metadata.
+fn names_data(line: &str) -> bool {
+    let name = line.rsplit('`').nth(1).unwrap_or(line);
+    [".bson", ".bson.gz", ".metadata.json", ".metadata.json.gz"].iter().any(|end| name.ends_with(end))
 }
 
 fn is_oplog(entry: &Entry) -> bool {
