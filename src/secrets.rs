@@ -2,11 +2,12 @@
 //! terminal. Never an argument.
 
 use clap::Args;
-use mongoark_engine::container::{Header, KeyFile, Passphrase, Secret};
+use mongoark_engine::container::{ArchiveId, Header, KeyFile, Passphrase, Secret};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The variable that may hold a passphrase.
 const PASSPHRASE_VARIABLE: &str = "MONGOARK_PASSPHRASE";
@@ -25,9 +26,16 @@ pub struct SecretArgs {
     /// Use this key file, made by 'mongoark key generate'
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     pub key_file: Option<PathBuf>,
-    /// What opened an archive before; empty at first. A descriptor can be read once, and nobody is asked twice.
+    /// What was read; empty at first.
     #[arg(skip)]
-    pub opened: Arc<OnceLock<Vec<Secret>>>,
+    pub known: Arc<Known>,
+}
+
+/// Secrets that were read: a descriptor can be read once, and nobody is asked twice for the same archive.
+#[derive(Debug, Default)]
+pub struct Known {
+    given: OnceLock<Vec<Secret>>,
+    asked: Mutex<HashMap<ArchiveId, Secret>>,
 }
 
 /// Flags that name the secrets of what is written.
@@ -123,17 +131,24 @@ impl SecretArgs {
         if !header.is_encrypted() {
             return Ok(Vec::new());
         }
-        if let Some(secrets) = self.opened.get() {
-            return Ok(secrets.clone());
+        let given = match self.known.given.get() {
+            Some(given) => given.clone(),
+            None => self.given_or_environment()?,
+        };
+        let given = self.known.given.get_or_init(|| given);
+        if !given.is_empty() {
+            return Ok(given.clone());
         }
-        let mut secrets = self.given_or_environment()?;
-        if secrets.is_empty() {
-            if !std::io::stdin().is_terminal() {
-                return Err(SecretError::Missing { or_else: "" });
-            }
-            secrets.push(Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?));
+        let mut asked = self.known.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secret) = asked.get(&header.archive_id()) {
+            return Ok(vec![secret.clone()]);
         }
-        Ok(self.opened.get_or_init(|| secrets).clone())
+        if !std::io::stdin().is_terminal() {
+            return Err(SecretError::Missing { or_else: "" });
+        }
+        let secret = Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?);
+        asked.insert(header.archive_id(), secret.clone());
+        Ok(vec![secret])
     }
 }
 

@@ -10,7 +10,7 @@ use bson::{Document, doc};
 use mongoark_test_support::fault::{FailCommand, clear_fail_point, set_fail_point};
 use mongoark_test_support::{ReplicaSet, compare};
 use mongodb::Client;
-use mongodb::options::WriteConcern;
+use mongodb::options::{Acknowledgment, WriteConcern};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -39,7 +39,7 @@ impl Desk {
         for (name, count) in [("a", 300), ("large", 20_000), ("z", 300)] {
             let documents = (0..count).map(|id| doc! { "_id": id, "n": 0, "pad": "x".repeat(960) });
             let collection = db.collection::<Document>(name);
-            collection.insert_many(documents).write_concern(majority()).await.unwrap();
+            collection.insert_many(documents).write_concern(on_disk_of(3)).await.unwrap();
         }
         Self { source, client, target, folder: tempfile::tempdir().unwrap() }
     }
@@ -66,26 +66,29 @@ impl Desk {
             let slow = FailCommand::new(["getMore"]).app_name("mongoark").namespace("d.large");
             slow.block(Duration::from_millis(700)).enable(&self.source.member_client(member).await).await;
         }
-        let dump = self.dump(more).stderr(Stdio::piped()).spawn().unwrap();
+        let mut dump = self.dump(more).stderr(Stdio::piped()).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         while std::fs::metadata(self.path("archive.partial")).map_or(0, |file| file.len()) < 6_000_000 {
-            assert!(Instant::now() < deadline, "the dump does not get on");
+            if dump.try_wait().unwrap().is_some() || Instant::now() > deadline {
+                dump.kill().ok();
+                panic!("the dump does not get on: {:?}", finished(dump));
+            }
             sleep(Duration::from_millis(20)).await;
         }
         sleep(Duration::from_millis(300)).await;
         dump
     }
 
-    /// Writes that only the oplog tells of, where collections were read already.
-    async fn write(&self, n: i32) {
+    /// Writes that only the oplog tells of, where collections were read already; all members that live have them.
+    async fn write(&self, n: i32, alive: u32) {
         let db = self.client.database("d");
         for name in ["a", "large", "z"] {
             let change = doc! { "$set": { "n": n } };
             let (collection, some) = (db.collection::<Document>(name), doc! { "_id": { "$mod": [50, n] } });
-            collection.update_many(some, change).write_concern(majority()).await.unwrap();
+            collection.update_many(some, change).write_concern(on_disk_of(alive)).await.unwrap();
         }
         let new = db.collection::<Document>(&format!("new{n}"));
-        new.insert_one(doc! { "_id": n }).write_concern(majority()).await.unwrap();
+        new.insert_one(doc! { "_id": n }).write_concern(on_disk_of(alive)).await.unwrap();
     }
 
     fn report(&self) -> Value {
@@ -102,8 +105,9 @@ impl Desk {
     }
 }
 
-fn majority() -> WriteConcern {
-    WriteConcern::majority()
+/// A dump is of what its member has: a majority may be the two others.
+fn on_disk_of(members: u32) -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Nodes(members)).journal(true).build()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,9 +115,9 @@ async fn a_dump_goes_on_with_another_member_when_its_own_dies_or_stands_still() 
     let mut desk = Desk::new().await;
     let (dies, stands_still) = (desk.source.address(READ), desk.source.address(1));
     let dump = desk.under_way(&[]).await;
-    desk.write(1).await;
+    desk.write(1, 3).await;
     desk.source.kill(READ);
-    desk.write(2).await;
+    desk.write(2, 2).await;
     let ended = tokio::task::spawn_blocking(move || finished(dump)).await.unwrap().expect(0);
     ended.says(&format!("in place of {dies}"));
     let report = desk.report();
@@ -125,14 +129,14 @@ async fn a_dump_goes_on_with_another_member_when_its_own_dies_or_stands_still() 
 
     desk.source.restart(READ).await;
     let dump = desk.under_way(&["--overwrite", "--read-preference", "primary"]).await;
-    desk.write(3).await;
+    desk.write(3, 3).await;
     desk.source.pause(0);
     let ended = tokio::task::spawn_blocking(move || finished(dump)).await.unwrap().expect(0);
     ended.says(&format!("in place of {}", desk.source.address(0)));
     desk.source.resume(0);
     desk.source.wait_until_ready().await;
-    desk.write(4).await;
-    desk.write(5).await;
+    desk.write(4, 3).await;
+    desk.write(5, 3).await;
     // What came behind the dump is not in it.
     let uri = desk.target.uri();
     mongoark(&["restore", "--uri", &uri, "--existing", "drop", arg(&desk.path("archive"))]).expect(0);
@@ -146,7 +150,7 @@ async fn a_killed_dump_goes_on_with_another_member_if_that_has_what_was_read() {
     let mut dump = desk.under_way(&[]).await;
     dump.kill().unwrap();
     finished(dump);
-    desk.write(1).await;
+    desk.write(1, 3).await;
     desk.source.kill(READ);
     let resumed = support::run(&mut desk.dump(&["--resume"])).expect(0);
     resumed.says("going on behind").says(&format!("in place of {}", desk.source.address(READ)));
@@ -157,10 +161,7 @@ async fn a_killed_dump_goes_on_with_another_member_if_that_has_what_was_read() {
     // It comes back as another life of the same member.
     desk.source.restart(READ).await;
     let dump = desk.under_way(&["--overwrite"]).await;
-    desk.write(2).await;
-    // The dump is of what the member has, which may lag when it is back: so it has all of that before.
-    let last = desk.client.database("d").collection::<Document>("last");
-    last.insert_one(doc! {}).write_concern(nodes(3)).await.unwrap();
+    desk.write(2, 3).await;
     desk.source.kill(READ);
     desk.source.restart(READ).await;
     let ended = tokio::task::spawn_blocking(move || finished(dump)).await.unwrap().expect(0);
@@ -178,7 +179,7 @@ async fn what_only_the_lost_member_had_ends_a_dump() {
     }
     // On the primary alone, and read there.
     let written = desk.client.database("d").collection::<Document>("a");
-    written.insert_one(doc! { "_id": "lost" }).write_concern(nodes(1)).await.unwrap();
+    written.insert_one(doc! { "_id": "lost" }).write_concern(WriteConcern::nodes(1)).await.unwrap();
     let dump = desk.under_way(&["--read-preference", "primary"]).await;
     desk.source.kill(primary);
     for member in (0..3).filter(|member| *member != primary) {
@@ -193,8 +194,4 @@ async fn what_only_the_lost_member_had_ends_a_dump() {
     desk.source.restart(primary).await;
     desk.source.wait_until_ready().await;
     support::run(&mut desk.dump(&["--resume"])).expect(1).says("No member of the set can be gone on with");
-}
-
-fn nodes(count: u32) -> WriteConcern {
-    WriteConcern::nodes(count)
 }

@@ -23,7 +23,8 @@ pub struct UriArgs {
     /// Connection string; give the password in it through the variable to keep it off the process list
     #[arg(long, env = "MONGOARK_URI", hide_env_values = true, value_name = "URI")]
     pub uri: String,
-    /// While a server is away or a set elects its primary, try again for so many seconds
+    /// While a server is away or a set elects its primary, try again for so many seconds; a dump with its oplog then goes on
+    /// with another member
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
     retry_for: u32,
 }
