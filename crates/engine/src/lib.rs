@@ -30,6 +30,7 @@ pub mod select;
 pub mod slices;
 mod spool;
 mod stop;
+mod together;
 pub mod verify;
 
 pub use error::{Error, Result};

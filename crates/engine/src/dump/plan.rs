@@ -3,8 +3,7 @@
 use super::DumpOptions;
 use crate::scan::indexes_where_it_is;
 use crate::select::{is_dumped, is_dumped_database};
-use crate::{Error, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::{Error, Result, together};
 use mongoark_deployment::{self as deployment, CollectionStats, ErrorKind, Source, catalog};
 use mongoark_model::{CollectionKind, CollectionMetadata};
 use mongoark_monitor::Monitor;
@@ -63,12 +62,8 @@ pub(super) async fn plan(
         let message = format!("--query needs a selection of one collection; {} are selected", selected.len());
         return Err(Error::Usage(message));
     }
-    let described: Vec<(CollectionMetadata, CollectionStats)> = stream::iter(selected)
-        .map(|metadata| describe(source, metadata, has_oplog, monitor))
-        .buffered(CATALOG_JOBS)
-        .try_filter_map(|described| async { Ok(described) })
-        .try_collect()
-        .await?;
+    let described = selected.into_iter().map(|metadata| describe(source, metadata, has_oplog, monitor));
+    let described = together::all(CATALOG_JOBS, described).await?.into_iter().flatten();
     let planned = |(stream, (metadata, stats))| Planned { stream, metadata, stats };
     Ok(Plan { collections: (1..).zip(described).map(planned).collect(), is_read: HashSet::new() })
 }
@@ -90,7 +85,7 @@ pub(super) async fn again(
             Ok::<_, Error>(Planned { stream, metadata, stats })
         }
     };
-    let collections = stream::iter(collections).map(sized).buffered(CATALOG_JOBS).try_collect().await?;
+    let collections = together::all(CATALOG_JOBS, collections.into_iter().map(sized)).await?;
     Ok(Plan { collections, is_read })
 }
 
@@ -102,11 +97,8 @@ async fn select(
     let databases = catalog::databases(source).await?;
     let wanted =
         databases.into_iter().filter(|db| is_dumped_database(db) && options.selection.may_take_in(db));
-    let listed: Vec<Vec<CollectionMetadata>> = stream::iter(wanted)
-        .map(|db| async move { listed(source, &db).await })
-        .buffered(CATALOG_JOBS)
-        .try_collect()
-        .await?;
+    let listings = wanted.map(|db| async move { listed(source, &db).await });
+    let listed = together::all(CATALOG_JOBS, listings).await?;
     let mut selected = Vec::new();
     for collections in listed {
         name_orphaned_buckets(&collections, options, monitor);

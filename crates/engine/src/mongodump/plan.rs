@@ -6,9 +6,8 @@ use super::wanted::Wanted;
 use crate::dump_output::{Entry, data_collection};
 use crate::quote::{quoted, quoted_namespace};
 use crate::scan::indexes_where_it_is;
-use crate::{Error, Result};
+use crate::{Error, Result, together};
 use bson::{RawDocumentBuf, rawdoc};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use mongoark_bson_bytes::{Builder, Elements};
 use mongoark_deployment::{CollectionStats, ErrorKind, Source, catalog};
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
@@ -68,14 +67,10 @@ pub(super) async fn plan(
         None => select(source, wanted, monitor).await?,
     };
     selected.sort_by(|a, b| a.namespace.cmp(&b.namespace));
-    let described: Vec<(CollectionMetadata, CollectionStats)> = stream::iter(selected)
-        .map(|metadata| describe(source, wanted, metadata, monitor))
-        .buffered(CATALOG_JOBS)
-        .try_filter_map(|described| async { Ok(described) })
-        .try_collect()
-        .await?;
+    let described = selected.into_iter().map(|metadata| describe(source, wanted, metadata, monitor));
+    let described = together::all(CATALOG_JOBS, described).await?;
     let (accounts, collections): (Vec<_>, Vec<_>) =
-        described.into_iter().partition(|(metadata, _)| is_accounts(&metadata.namespace));
+        described.into_iter().flatten().partition(|(metadata, _)| is_accounts(&metadata.namespace));
     let mut plan = Plan::default();
     for (metadata, stats) in collections {
         plan.add(source, wanted, Part::Collection, metadata, stats)?;
@@ -167,11 +162,8 @@ async fn select(source: &Source, wanted: &Wanted, monitor: &Monitor) -> Result<V
         Some(db) => vec![db.clone()],
         None => databases(source, monitor).await?,
     };
-    let listed: Vec<Vec<CollectionMetadata>> = stream::iter(databases)
-        .map(|db| async move { catalog::collections(source, &db).await })
-        .buffered(CATALOG_JOBS)
-        .try_collect()
-        .await?;
+    let listings = databases.into_iter().map(|db| async move { catalog::collections(source, &db).await });
+    let listed = together::all(CATALOG_JOBS, listings).await?;
     let mut selected = Vec::new();
     for metadata in listed.into_iter().flatten() {
         match choose(wanted, &metadata) {

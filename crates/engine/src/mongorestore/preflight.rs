@@ -4,8 +4,7 @@ use super::Context;
 use super::definition::Definition;
 use super::plan::{Plan, dotted};
 use crate::quote::quoted;
-use crate::{Error, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::{Error, Result, together};
 use mongoark_model::{CollectionKind, Namespace, TopologyKind};
 use std::collections::{BTreeSet, HashSet};
 
@@ -46,11 +45,8 @@ fn refused<T>(message: impl Into<String>) -> Result<T> {
 /// Lists what is there in the databases that are restored.
 pub(super) async fn existing(context: &Context, definitions: &[Definition]) -> Result<Existing> {
     let databases: BTreeSet<&str> = definitions.iter().map(|d| d.metadata.namespace.db.as_str()).collect();
-    let listed: Vec<_> = stream::iter(databases.into_iter().map(ToOwned::to_owned))
-        .map(|db| async move { context.target.collections(&db).await })
-        .buffer_unordered(LISTED_AT_ONCE)
-        .try_collect()
-        .await?;
+    let listings = databases.into_iter().map(|db| context.target.collections(db));
+    let listed = together::all(LISTED_AT_ONCE, listings).await?;
     Ok(listed.into_iter().flatten().map(|metadata| metadata.namespace).collect())
 }
 

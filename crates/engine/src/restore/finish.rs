@@ -5,15 +5,12 @@ use super::write::locked;
 use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::catalog::Summary;
 use crate::replay::{CollectionIndexes, IndexCatalog, Replayed};
-use crate::{Error, Result, Stop};
+use crate::{Error, Result, Stop, together};
 use bson::RawDocumentBuf;
 use mongoark_deployment::{Target, indexes};
 use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Monitor;
 use std::collections::HashMap;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// A restore whose documents are written.
 pub(super) struct Written {
@@ -102,8 +99,7 @@ pub(super) async fn indexes(
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<HashMap<Namespace, u64>> {
-    let slots = Arc::new(Semaphore::new(jobs));
-    let mut running: JoinSet<Result<(Namespace, u64)>> = JoinSet::new();
+    let mut wanted = Vec::new();
     for (namespace, mut indexes) in catalog {
         // The server makes these by itself.
         let is_own = |spec: &RawDocumentBuf| {
@@ -113,30 +109,14 @@ pub(super) async fn indexes(
         if indexes.specs.is_empty() {
             continue;
         }
-        let slot = Arc::clone(&slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::PipelineClosed("the index builds"))?;
+        wanted.push((namespace, indexes));
+    }
+    let builds = wanted.into_iter().map(|(namespace, indexes)| async move {
         stop.check()?;
-        let (target, monitor) = (target.clone(), monitor.clone());
-        running.spawn(async move {
-            let built = build(&target, &namespace, &indexes, &monitor).await;
-            drop(slot);
-            built.map(|built| (namespace, built))
-        });
-    }
-    let mut built = Ok(HashMap::new());
-    while let Some(ended) = running.join_next().await {
-        let ended = ended.unwrap_or(Err(Error::PipelineClosed("an index build")));
-        built = match (built, ended) {
-            (Ok(mut built), Ok((namespace, count))) => {
-                built.insert(namespace, count);
-                Ok(built)
-            }
-            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-        };
-    }
-    built
+        let built = build(target, &namespace, &indexes, monitor).await?;
+        Ok::<_, Error>((namespace, built))
+    });
+    Ok(together::all(jobs, builds).await?.into_iter().collect())
 }
 
 async fn build(

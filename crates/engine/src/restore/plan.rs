@@ -6,8 +6,7 @@ use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::reading::{Catalog, CatalogEntry};
 use crate::rename::renamed;
 use crate::restore::tally::Tally;
-use crate::{Error, Result, Stop};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::{Error, Result, Stop, together};
 use mongoark_deployment::{ErrorKind, Target};
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
 use mongoark_monitor::Monitor;
@@ -151,11 +150,8 @@ fn refuse_haystack(target: &Target, namespaces: &[Planned]) -> Result<()> {
 async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionMetadata>> {
     let databases: BTreeSet<String> =
         namespaces.iter().map(|planned| planned.metadata.namespace.db.clone()).collect();
-    let listed: Vec<Vec<CollectionMetadata>> = stream::iter(databases)
-        .map(|db| async move { target.collections(&db).await })
-        .buffer_unordered(CREATE_JOBS)
-        .try_collect()
-        .await?;
+    let listings = databases.iter().map(|db| target.collections(db));
+    let listed = together::all(CREATE_JOBS, listings).await?;
     Ok(listed.into_iter().flatten().map(|metadata| (metadata.namespace.clone(), metadata)).collect())
 }
 
@@ -203,13 +199,11 @@ pub(super) async fn create(
     if options.existing == Existing::Merge {
         plan.namespaces.iter().for_each(|planned| tell_other_definition(planned, monitor));
     }
-    let created = stream::iter(plan.namespaces)
-        .map(|planned| async move {
-            stop.check()?;
-            create_one(target, planned, options.existing, monitor).await
-        })
-        .buffered(CREATE_JOBS);
-    Ok(Plan { namespaces: created.try_collect().await? })
+    let created = plan.namespaces.into_iter().map(|planned| async move {
+        stop.check()?;
+        create_one(target, planned, options.existing, monitor).await
+    });
+    Ok(Plan { namespaces: together::all(CREATE_JOBS, created).await? })
 }
 
 /// What exists is kept as it is when merging; where it is something else than the archive's, that is
