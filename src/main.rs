@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         return block_on(personality::run(tool, arguments.split_off(place + 1)));
     }
     let cli = native::Cli::parse();
-    block_on(async { native::run(cli).await.code() })
+    block_on(async { Box::pin(native::run(cli)).await.code() })
 }
 
 /// The tool that was called, and the place of its name: `mongodump ..` by a link of that name, or

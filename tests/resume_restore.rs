@@ -207,8 +207,45 @@ async fn who_may_not_write_notes_restores_without_and_is_told() {
     root.database("admin").run_command(user).await.unwrap();
     let uri = target.uri().replace("root:right@", "restorer:sesame@");
     let restored = mongoark(&["restore", "--uri", &uri, "--no-oplog", arg(&desk.archive())]).expect(0);
-    restored.says("--resume cannot go on with it");
+    restored.says("--resume will not be able to go on with this restore");
     let large = root.database("d").collection::<Document>("large");
     assert_eq!(large.count_documents(doc! {}).await.unwrap(), LARGE as u64);
     assert!(!root.list_database_names().await.unwrap().contains(&"mongoark".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collections_that_were_dropped_since_are_restored_from_their_start() {
+    let desk = Desk::new().await;
+    desk.broken_off(&[]).await;
+    desk.client.database("d").drop().await.unwrap();
+    let resumed = support::run(&mut desk.restore(&["--resume"])).expect(0);
+    resumed.says("d.large: was dropped since the restore was interrupted").says("40,050 documents restored");
+    desk.expect_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_somebody_else_made_anew_is_not_gone_on_with() {
+    let desk = Desk::new().await;
+    desk.broken_off(&[]).await;
+    let large = desk.client.database("d").collection::<Document>("large");
+    large.drop().await.unwrap();
+    large.insert_one(doc! { "_id": -1, "v": "application" }).await.unwrap();
+    support::run(&mut desk.restore(&["--resume"])).expect(1).says("made anew by somebody else");
+    let found = large.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!((large.count_documents(doc! {}).await.unwrap(), found.get_i32("_id").unwrap()), (1, -1));
+    // Out of the way, it is restored from its start.
+    large.drop().await.unwrap();
+    support::run(&mut desk.restore(&["--resume"])).expect(0);
+    desk.expect_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_were_removed_since_are_restored_again() {
+    let desk = Desk::new().await;
+    desk.broken_off(&[]).await;
+    let large = desk.client.database("d").collection::<Document>("large");
+    let removed = large.delete_many(doc! {}).await.unwrap().deleted_count;
+    assert!(removed > 0);
+    support::run(&mut desk.restore(&["--resume"])).expect(0).says("d.large: has lost ");
+    desk.expect_whole().await;
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use mongoark_engine::Result;
 use mongoark_engine::deployment::{Target, TargetOptions, WriteConcern};
 use mongoark_engine::rename::Rename;
-use mongoark_engine::restore::{self, Existing, LedgerOptions, RestoreOptions, RestoreReport, Until};
+use mongoark_engine::restore::{self, Existing, LedgerOptions, RestoreOptions, RestoreReport, Ttl, Until};
 use mongoark_engine::slices::SlicePlan;
 use mongoark_model::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// Flags of `mongoark restore`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RestoreArgs {
     #[command(flatten)]
     uri: UriArgs,
@@ -51,6 +52,13 @@ pub struct RestoreArgs {
     /// Write down on the target, where --resume goes on, every so many seconds
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = seconds)]
     checkpoint_every: f64,
+    /// What becomes of TTLs: keep (what is older expires within a minute of the restore's end) or suspend (nothing expires until
+    /// you arm it again; the commands are printed and in the report)
+    #[arg(long, default_value = "keep", value_name = "WHAT")]
+    ttl: Ttl,
+    /// Do not read the whole file before anything is written: damage is then found when it is met
+    #[arg(long)]
+    no_verify: bool,
     /// Say what would be restored, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -80,6 +88,9 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
     if let Ok(report) = &outcome
         && !dry_run
     {
+        for suspended in &report.suspended {
+            context.monitor.step(format!("suspended: {}", suspended.command));
+        }
         context.logger.summary(&summary(report, context));
     }
     context.end("restore", outcome.map(|report| as_json(&report)))
@@ -101,6 +112,8 @@ async fn restore(
         until: args.to,
         slices,
         dry_run: args.dry_run,
+        no_verify: args.no_verify,
+        ttl: args.ttl,
         jobs: args.jobs.map_or_else(restore::default_jobs, usize::from),
         ledger: Some(LedgerOptions {
             resume: args.resume,
@@ -147,6 +160,10 @@ fn summary(report: &RestoreReport, context: &Context) -> String {
     } else {
         String::new()
     };
+    let superseded = match sum(|ns| ns.superseded) {
+        0 => String::new(),
+        some => format!(", {} came twice and were settled by the oplog", text::count(some)),
+    };
     let oplog = match &report.replayed {
         Some(replayed) => {
             let up_to =
@@ -156,7 +173,7 @@ fn summary(report: &RestoreReport, context: &Context) -> String {
         None => String::new(),
     };
     format!(
-        "{} restored, {} failed{there}{oplog}; {} and {} in {} ({})",
+        "{} restored, {} failed{there}{superseded}{oplog}; {} and {} in {} ({})",
         text::plural(sum(|ns| ns.inserted), "document"),
         text::count(sum(|ns| ns.failed)),
         text::plural(report.namespaces.len() as u64, "namespace"),
@@ -178,7 +195,11 @@ fn as_json(report: &RestoreReport) -> Value {
         })),
         "namespaces": report.namespaces.iter().map(|ns| json!({
             "from": ns.from.to_string(), "to": ns.to.to_string(), "type": ns.kind.as_str(),
-            "inserted": ns.inserted, "identical": ns.identical, "failed": ns.failed, "indexes": ns.indexes,
+            "inserted": ns.inserted, "identical": ns.identical, "superseded": ns.superseded, "failed": ns.failed,
+            "indexes": ns.indexes,
+        })).collect::<Vec<_>>(),
+        "suspended": report.suspended.iter().map(|suspended| json!({
+            "namespace": suspended.namespace.to_string(), "index": suspended.index, "command": suspended.command,
         })).collect::<Vec<_>>(),
         "consistency": report.summary.as_ref().map(|summary| summary.consistency.as_str()),
     })

@@ -31,8 +31,15 @@ impl fmt::Debug for ArchiveId {
 }
 
 /// 16 bytes that stand for a record: its AES-GCM tag, or the start of a SHA-256 where nothing is encrypted.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Tag(pub(crate) [u8; 16]);
+
+impl Tag {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

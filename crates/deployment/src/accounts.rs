@@ -87,10 +87,16 @@ impl Target {
     }
 
     async fn add_accounts(&self, kind: CollectionKind, documents: &[u8]) -> Result<u64> {
-        // The only names that role `restore` may read from (the server's built-in roles).
-        let name = if kind == CollectionKind::Users { "tempusers" } else { "temproles" };
-        let temporary = Namespace::new("admin", name);
-        self.drop(&temporary).await?;
+        let temporary = temporary_accounts(kind);
+        // It would be somebody else's.
+        if self.exists(&temporary).await? {
+            let message = format!("{temporary} exists: rename or drop it");
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("merge {kind} into the target's own"),
+                message,
+            ));
+        }
         let added = self.merge_through(kind, &temporary, documents).await;
         let dropped = self.drop(&temporary).await;
         let added = added?;
@@ -182,6 +188,11 @@ impl Target {
             None => Ok(outcome.inserted),
         }
     }
+}
+
+/// The collection through which the server takes users or roles: these are the only names that role `restore` may read from.
+pub fn temporary_accounts(kind: CollectionKind) -> Namespace {
+    Namespace::new("admin", if kind == CollectionKind::Users { "tempusers" } else { "temproles" })
 }
 
 /// An account on the target.

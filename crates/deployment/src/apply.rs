@@ -139,7 +139,7 @@ impl Target {
     /// Puts back the `Timestamp(0, 0)` that the server replaced by the current time when it applied the
     /// insert of `document`.
     pub async fn restore_zero_timestamps(&self, namespace: &Namespace, document: &[u8]) -> Result<()> {
-        settle::replace(self, namespace, document).await
+        settle::replace(self, namespace, document, true).await
     }
 }
 

@@ -37,6 +37,15 @@ impl Target {
         }
     }
 
+    /// Sets after how long the documents of a time series or a clustered collection expire: the kind and the value of a BSON
+    /// element, as `create` takes it.
+    pub async fn set_expiry(&self, namespace: &Namespace, kind: u8, value: &[u8]) -> Result<()> {
+        let mut command = Builder::new();
+        command.str("collMod", &namespace.collection).raw(kind, "expireAfterSeconds", value);
+        let action = format!("set after how long the documents of {namespace} expire");
+        self.run(&namespace.db, command, &action).await.map(drop)
+    }
+
     /// Lets a time series have buckets with several types in one field; `namespace` may name the buckets.
     pub(crate) async fn allow_mixed_schema(&self, namespace: &Namespace) -> Result<()> {
         let collection =

@@ -293,7 +293,9 @@ impl Inserter {
         let first = errors.first().map(|error| error.index);
         let tried = if self.ordered { first.map_or(batch.len(), |first| first + 1) } else { batch.len() };
         let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
-        outcome.inserted += (tried - refused.len()) as u64;
+        let inserted = (tried - refused.len()) as u64;
+        check_count(reply, inserted).map_err(|message| Error::reply(self.action(), message))?;
+        outcome.inserted += inserted;
         if !self.target.keeps_zero_timestamps() {
             self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
         }
@@ -403,7 +405,7 @@ impl Inserter {
     /// Puts a document in place of what the server made of it. Where the user may not, that document
     /// alone is refused.
     async fn replace(&self, document: &[u8], outcome: &mut InsertOutcome) -> Result<bool> {
-        match settle::replace(&self.target, &self.namespace, document).await {
+        match settle::replace(&self.target, &self.namespace, document, self.bypass_validation).await {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized) => {
                 let message =
@@ -443,11 +445,42 @@ fn write_errors(reply: &Document) -> Vec<WriteError> {
     reply.get_array("writeErrors").into_iter().flatten().filter_map(read).collect()
 }
 
+/// The server's own count must be what its errors leave: a document that is neither counted nor refused is lost.
+fn check_count(reply: &Document, inserted: u64) -> Result<(), String> {
+    let counted = match reply.get("n") {
+        Some(Bson::Int32(n)) => u64::try_from(*n).ok(),
+        Some(Bson::Int64(n)) => u64::try_from(*n).ok(),
+        _ => None,
+    };
+    match counted {
+        Some(counted) if counted == inserted => Ok(()),
+        Some(counted) => Err(format!(
+            "the server counts {counted} documents written, but names errors that leave {inserted}"
+        )),
+        None => Err("the server does not say how many documents were written".to_owned()),
+    }
+}
+
 fn rejected(document: &[u8], error: &WriteError) -> Rejected {
     let id = bytes::get(document, "_id").ok().flatten();
     Rejected {
         id: id.map(|id| (id.kind, id.value.to_vec())),
         code: error.code,
         message: error.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bson::doc;
+
+    #[test]
+    fn a_reply_whose_count_is_not_what_its_errors_leave_is_no_success() {
+        assert_eq!(check_count(&doc! { "n": 5 }, 5), Ok(()));
+        assert_eq!(check_count(&doc! { "n": 5_i64 }, 5), Ok(()));
+        for reply in [doc! { "n": 4 }, doc! { "n": 6 }, doc! { "n": -1 }, doc! { "ok": 1 }] {
+            assert!(check_count(&reply, 5).is_err(), "{reply}");
+        }
     }
 }

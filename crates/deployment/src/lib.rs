@@ -38,7 +38,7 @@ mod uri;
 mod uri_parts;
 mod write_concern;
 
-pub use accounts::{AccountsMerge, AccountsRestore};
+pub use accounts::{AccountsMerge, AccountsRestore, temporary_accounts};
 pub use apply::ApplyFailure;
 pub use auth_schema::why_no_accounts;
 pub use collection::Collection;

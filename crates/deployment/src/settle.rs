@@ -84,8 +84,13 @@ fn with_zero_timestamps_of(document: &[u8], there: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Writes this document in place of the one with its `_id`, by an update whose new value is a
-/// literal: nothing in it is replaced or interpreted.
-pub(crate) async fn replace(target: &Target, namespace: &Namespace, document: &[u8]) -> Result<()> {
+/// literal: nothing in it is replaced or interpreted. To pass a validator by takes a right of its own.
+pub(crate) async fn replace(
+    target: &Target,
+    namespace: &Namespace,
+    document: &[u8],
+    bypass_validation: bool,
+) -> Result<()> {
     let action = format!("keep a zero timestamp in {namespace}");
     let id = id_of(document, namespace)?;
     let mut update = Builder::new();
@@ -101,10 +106,11 @@ pub(crate) async fn replace(target: &Target, namespace: &Namespace, document: &[
     });
     simple_collation(&mut update);
     let mut command = Builder::new();
-    command
-        .str("update", &namespace.collection)
-        .bool("bypassDocumentValidation", true)
-        .array_of_documents("updates", [update.finish()]);
+    command.str("update", &namespace.collection);
+    if bypass_validation {
+        command.bool("bypassDocumentValidation", true);
+    }
+    command.array_of_documents("updates", [update.finish()]);
     let reply = target.run(&namespace.db, command, &action).await?;
     if let Some(error) = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()) {
         return Err(Error::reply(action, error.to_string()));

@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source;
+use crate::stats::whole;
 use crate::uri::ConnectionString;
 use crate::write_concern::{Acknowledgment, UNACKNOWLEDGED, WriteConcern};
 use bson::RawDocumentBuf;
@@ -155,6 +156,34 @@ impl Target {
         let database = self.client.database(&namespace.db);
         let found = command::all(&database, From::Primary, raw(&mut find)?, &action).await?;
         Ok(!found.is_empty())
+    }
+
+    /// How many documents a collection has by the server's own count, which a crash may leave wrong; nothing where the user
+    /// may not ask.
+    pub async fn count(&self, namespace: &Namespace) -> Result<Option<u64>> {
+        let mut command = Builder::new();
+        command.str("count", &namespace.collection);
+        let action = format!("count the documents of {namespace}");
+        let asked = command::write(&self.client, &namespace.db, raw(&mut command)?, &action, Error::may_pass);
+        match asked.await {
+            Ok(reply) => Ok(Some(whole(&reply, "n"))),
+            Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Command(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many documents a collection has, each of them looked at.
+    pub async fn count_each(&self, namespace: &Namespace) -> Result<u64> {
+        let command = bson::rawdoc! {
+            "aggregate": namespace.collection.as_str(),
+            "pipeline": [{ "$group": { "_id": null, "n": { "$sum": 1_i64 } } }],
+            "cursor": {},
+        };
+        let action = format!("count the documents of {namespace}");
+        let database = self.client.database(&namespace.db);
+        let found = command::all(&database, From::Primary, command, &action).await?;
+        let count = found.first().and_then(|found| found.get_i64("n").ok());
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
     }
 
     /// The raw indexes of a collection on the target; nothing where it does not exist.

@@ -1,5 +1,6 @@
 //! Errors of the flows.
 
+use mongoark_container::ErrorKind as ArchiveErrorKind;
 use mongoark_model::{Namespace, Timestamp};
 use std::path::PathBuf;
 
@@ -210,7 +211,8 @@ pub enum Error {
     TakenOver,
     /// A pipe took back what it had given.
     #[error(
-        "the archive takes back documents that were read already, because a cursor was lost during the dump; save the archive to a file and use that"
+        "the archive takes back documents that were read already, because a cursor was lost during the dump. Save the archive to a file \
+         and use that; a restore is begun anew, with --existing drop"
     )]
     Retracted,
     /// No secret could be had.
@@ -225,6 +227,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same command with `--resume` may succeed where a restore ended with this error.
+    pub(crate) fn may_be_gone_on_after(&self) -> bool {
+        match self {
+            Self::Archive(error) => {
+                matches!(error.kind(), ArchiveErrorKind::Truncated | ArchiveErrorKind::Io)
+            }
+            Self::Unreplayable { source, .. } => source.may_pass(),
+            Self::Slice { source, .. } | Self::Restoring { source, .. } | Self::Applying(source) => {
+                source.may_be_gone_on_after()
+            }
+            // A full disk can be emptied, a right can be given.
+            Self::Deployment(_)
+            | Self::Interrupted
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::PipelineClosed(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether this only follows from another part's failure.
     pub(crate) fn is_consequence(&self) -> bool {
         match self {

@@ -25,7 +25,7 @@ pub async fn list(archive: Archive, stop: &Stop) -> Result<Listing> {
     let mut counted: HashMap<u32, (u64, u64)> = HashMap::new();
     let summary = loop {
         match feed.next().await? {
-            Piece::Chunk(chunk, _share) => {
+            Piece::Chunk(chunk, _share, _) => {
                 let sum = counted.entry(chunk.stream).or_default();
                 sum.0 += u64::from(chunk.documents);
                 sum.1 += chunk.bytes.len() as u64;
@@ -66,7 +66,7 @@ pub async fn documents<E: From<Error>>(
     feed.take_only(HashSet::from([entry.stream]));
     loop {
         match feed.next().await.map_err(E::from)? {
-            Piece::Chunk(chunk, _share) if chunk.stream == entry.stream => {
+            Piece::Chunk(chunk, _share, _) if chunk.stream == entry.stream => {
                 for document in mongoark_bson_bytes::split_documents(&chunk.bytes) {
                     let document = document.map_err(|error| E::from(Error::Catalog(error.to_string())))?;
                     if !take(document)? {

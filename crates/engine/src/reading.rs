@@ -10,10 +10,10 @@ use crate::pool::{Budget, Buffers, Pool, Share, cores};
 use crate::{Error, Result, Stop};
 use mongoark_container::{
     ArchiveId, Chunk, Error as ContainerError, FileReader, Header, IndexEntry, Limits, OpenScratch, Opener,
-    Record, RecordKind, Retract, Secret, StoredRecord, StreamReader, Verifier, open_file,
+    Record, RecordKind, RecordMeta, Retract, Secret, StoredRecord, StreamReader, Tag, Verifier, open_file,
 };
 use mongoark_model::{CollectionMetadata, Counts, Namespace};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -178,8 +178,8 @@ impl Catalog {
 
 /// Something that comes out of an archive.
 pub(crate) enum Piece {
-    /// Documents, or entries of the oplog, and their share of the memory budget.
-    Chunk(Chunk, Share),
+    /// Documents, or entries of the oplog, their share of the memory budget, and what tells the chunk from any other.
+    Chunk(Chunk, Share, ChunkName),
     /// No more documents of this stream.
     StreamEnd(u32),
     /// Documents that came before do not count.
@@ -188,10 +188,32 @@ pub(crate) enum Piece {
     End(Option<Summary>),
 }
 
+/// What a chunk is, whoever reads it and from where: its record's number and tag. Never its place among those that a reader
+/// happens to get, since a pipe gives chunks that a file's index leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkName {
+    pub(crate) seq: u64,
+    pub(crate) tag: Tag,
+}
+
+impl From<&RecordMeta> for ChunkName {
+    fn from(meta: &RecordMeta) -> Self {
+        Self { seq: meta.seq, tag: meta.tag }
+    }
+}
+
+impl From<&IndexEntry> for ChunkName {
+    fn from(entry: &IndexEntry) -> Self {
+        Self { seq: entry.seq, tag: entry.tag }
+    }
+}
+
 /// What a pipe takes back; a file's index leaves it out ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retracted {
     pub(crate) stream: u32,
+    /// Which record numbers it covers, both included.
+    pub(crate) seqs: (u64, u64),
     /// Documents and bytes of the chunks that count no longer.
     pub(crate) counts: Counts,
     /// Whether that is all there was of the stream.
@@ -208,6 +230,8 @@ pub(crate) struct Feed {
     buffers: Buffers,
     stop: Stop,
     summary: Option<Summary>,
+    /// Records of a file that are still to come: a queue that closes before is no end.
+    left: usize,
     ended: bool,
 }
 
@@ -220,25 +244,23 @@ enum Form {
 
 /// The chunks of streams under way that count: their record numbers, and what is in each.
 #[derive(Default)]
-struct Given(HashMap<u32, Vec<(u64, Counts)>>);
+struct Given(HashMap<u32, BTreeMap<u64, Counts>>);
 
 impl Given {
     fn chunk(&mut self, seq: u64, chunk: &Chunk) {
         let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
-        self.0.entry(chunk.stream).or_default().push((seq, counts));
+        self.0.entry(chunk.stream).or_default().insert(seq, counts);
     }
 
     fn retract(&mut self, retract: &Retract) -> Retracted {
         let chunks = self.0.entry(retract.stream).or_default();
+        let seqs = (retract.first_seq, retract.last_seq);
         let mut counts = Counts::default();
-        chunks.retain(|(seq, of_chunk)| {
-            let is_kept = !retract.covers(*seq);
-            if !is_kept {
-                counts += *of_chunk;
-            }
-            is_kept
-        });
-        Retracted { stream: retract.stream, counts, is_all: chunks.is_empty() }
+        // The verifier has seen that the first is not behind the last.
+        while let Some(seq) = chunks.range(seqs.0..=seqs.1).next().map(|(seq, _)| *seq) {
+            counts += chunks.remove(&seq).unwrap_or_default();
+        }
+        Retracted { stream: retract.stream, seqs, counts, is_all: chunks.is_empty() }
     }
 }
 
@@ -255,7 +277,7 @@ impl Feed {
                 (Form::Stream { verifier, pending: VecDeque::new(), given: Given::default() }, Some(queue))
             }
         };
-        Self { form, queue, buffers, stop: stop.clone(), summary: None, ended: false }
+        Self { form, queue, buffers, stop: stop.clone(), summary: None, left: 0, ended: false }
     }
 
     /// What the archive holds. From a pipe this reads up to the first documents.
@@ -300,14 +322,32 @@ impl Feed {
 
     /// From a file: begins to read the chunks of these streams. A pipe goes on giving everything.
     pub(crate) fn take_only(&mut self, streams: HashSet<u32>) {
-        self.take_behind(streams.into_iter().map(|stream| (stream, 0)).collect());
+        self.take_behind(&streams.into_iter().map(|stream| (stream, None)).collect());
     }
 
-    /// The same, without so many chunks at the beginning of each. Whether it can be done: a pipe gives them all the same.
-    pub(crate) fn take_behind(&mut self, streams: HashMap<u32, u64>) -> bool {
-        let Form::File(reader) = &self.form else { return false };
-        self.queue = Some(read_file(Arc::clone(reader), streams, &self.buffers));
-        true
+    /// The same, without the chunks of each up to a record number. A pipe gives them all the same.
+    pub(crate) fn take_behind(&mut self, streams: &HashMap<u32, Option<u64>>) {
+        let Form::File(reader) = &self.form else { return };
+        let is_wanted = |entry: &IndexEntry| match (entry.kind, streams.get(&entry.stream)) {
+            (RecordKind::Data | RecordKind::Oplog, Some(last)) => last.is_none_or(|last| entry.seq > last),
+            (RecordKind::StreamEnd, Some(_)) => true,
+            _ => false,
+        };
+        let entries = reader.entries().iter().enumerate();
+        let wanted: Vec<usize> =
+            entries.filter(|(_, entry)| is_wanted(entry)).map(|(place, _)| place).collect();
+        self.left = wanted.len();
+        self.queue = Some(read_file(Arc::clone(reader), wanted, &self.buffers));
+    }
+
+    /// The chunks of documents that count, by stream and in their order; nothing of a pipe, which has not come by yet.
+    pub(crate) fn chunks(&self) -> Option<HashMap<u32, Vec<ChunkName>>> {
+        let Form::File(reader) = &self.form else { return None };
+        let mut chunks: HashMap<u32, Vec<ChunkName>> = HashMap::new();
+        for entry in reader.entries().iter().filter(|entry| entry.kind == RecordKind::Data) {
+            chunks.entry(entry.stream).or_default().push(ChunkName::from(entry));
+        }
+        Some(chunks)
     }
 
     /// Another feed from the same file, from its beginning; a pipe comes by once.
@@ -315,7 +355,7 @@ impl Feed {
         let Form::File(reader) = &self.form else { return None };
         let form = Form::File(Arc::clone(reader));
         let (buffers, stop) = (self.buffers.clone(), self.stop.clone());
-        Some(Self { form, queue: None, buffers, stop, summary: None, ended: false })
+        Some(Self { form, queue: None, buffers, stop, summary: None, left: 0, ended: false })
     }
 
     /// What the end says, where it is known before the documents: of a file, once its catalog was read.
@@ -348,7 +388,11 @@ impl Feed {
     }
 
     fn finish(&mut self) -> Result<Piece> {
-        if matches!(&self.form, Form::Stream { verifier, .. } if !verifier.is_complete()) {
+        let is_whole = match &self.form {
+            Form::Stream { verifier, .. } => verifier.is_complete(),
+            Form::File(_) => self.left == 0,
+        };
+        if !is_whole {
             return Err(Error::PipelineClosed("the archive's reader"));
         }
         if std::mem::replace(&mut self.ended, true) {
@@ -363,7 +407,7 @@ impl Feed {
                 if let Form::Stream { given, .. } = &mut self.form {
                     given.chunk(meta.seq, &chunk);
                 }
-                Ok(Some(Piece::Chunk(chunk, share)))
+                Ok(Some(Piece::Chunk(chunk, share, ChunkName::from(&meta))))
             }
             Record::StreamEnd { totals, .. } => {
                 if let Form::Stream { given, .. } = &mut self.form {
@@ -393,8 +437,9 @@ impl Feed {
         let Ok(next) = queue.recv().await else { return Ok(None) };
         let (opened, share) = next?;
         let record = opened.await.map_err(|_| Error::PipelineClosed("the opening pool"))??;
-        if let Form::Stream { verifier, .. } = &mut self.form {
-            verifier.accept(&record)?;
+        match &mut self.form {
+            Form::Stream { verifier, .. } => verifier.accept(&record)?,
+            Form::File(_) => self.left = self.left.saturating_sub(1),
         }
         Ok(Some((record, share)))
     }
@@ -445,21 +490,15 @@ fn read_stream(mut reader: StreamReader<Box<dyn Read + Send>>, buffers: &Buffers
     queue
 }
 
-/// Reads the chunks of some streams by their index entries, in the archive's order; of each it leaves out so many at
-/// the beginning.
-fn read_file(reader: Arc<FileReader>, mut streams: HashMap<u32, u64>, buffers: &Buffers) -> Queue {
+/// Reads records by the places of their index entries. A chunk takes no less memory than is stored of it, whatever its entry
+/// says of its raw length.
+fn read_file(reader: Arc<FileReader>, wanted: Vec<usize>, buffers: &Buffers) -> Queue {
     let opening = Opening::new(&reader.opener(), buffers);
     let (sender, queue) = async_channel::unbounded();
     thread::spawn(move || {
-        let wanted = |kind| matches!(kind, RecordKind::Data | RecordKind::Oplog | RecordKind::StreamEnd);
-        let entries = reader.entries().iter();
-        for entry in entries.filter(|entry| wanted(entry.kind)) {
-            let Some(left_out) = streams.get_mut(&entry.stream) else { continue };
-            if *left_out > 0 && entry.kind == RecordKind::Data {
-                *left_out -= 1;
-                continue;
-            }
-            let next = opening.share(entry.raw_len as usize).and_then(|share| {
+        for entry in wanted.into_iter().filter_map(|place| reader.entries().get(place)) {
+            let bytes = entry.raw_len.max(entry.length) as usize;
+            let next = opening.share(bytes).and_then(|share| {
                 let stored = reader.read(entry)?;
                 Ok((opening.pool.submit(stored)?, share))
             });

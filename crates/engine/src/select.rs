@@ -8,6 +8,9 @@ use std::str::FromStr;
 pub(crate) const CONFIG_TAKEN: [&str; 7] =
     ["chunks", "collections", "databases", "settings", "shards", "tags", "version"];
 
+/// The database of a cluster's state.
+const CONFIG: &str = "config";
+
 /// A namespace pattern: `DB`, `DB.COLLECTION`, either with `*` for any run of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -119,6 +122,11 @@ impl Selection {
         !self.include.is_empty() || !self.exclude.is_empty()
     }
 
+    /// Whether the user asks for `config` by its name: a pattern that happens to match it does not count.
+    pub(crate) fn asks_for_config(&self) -> bool {
+        self.include.iter().any(|pattern| pattern.db == CONFIG)
+    }
+
     /// Whether anything in this database can be selected.
     pub fn may_take_in(&self, db: &str) -> bool {
         self.include.is_empty() || self.include.iter().any(|p| p.may_match_in(db))
@@ -140,6 +148,22 @@ pub fn is_dumped(namespace: &Namespace, kind: CollectionKind) -> bool {
         "admin" if kind.is_accounts() => true,
         _ => !namespace.is_system() || namespace.collection == "system.js",
     }
+}
+
+/// Whether a namespace of an archive is ever restored, or one of that name ever written to: what a dump would not take, a restore
+/// does not write, whatever an archive holds. `config` is a cluster's own state, which is restored only to who asks for it.
+pub(crate) fn is_restored(namespace: &Namespace, kind: CollectionKind, asks_for_config: bool) -> bool {
+    let is_account = namespace.db == "admin"
+        && matches!(
+            (namespace.collection.as_str(), kind),
+            ("system.users", CollectionKind::Users) | ("system.roles", CollectionKind::Roles)
+        );
+    if kind.is_accounts() || is_account {
+        return is_account;
+    }
+    is_dumped_database(&namespace.db)
+        && is_dumped(namespace, kind)
+        && (namespace.db != CONFIG || asks_for_config)
 }
 
 #[cfg(test)]
@@ -186,6 +210,32 @@ mod tests {
         );
         assert!(selection.may_take_in("b") && !selection.may_take_in("c"));
         assert!(Selection::default().takes(&ns("any.thing")));
+    }
+
+    #[test]
+    fn an_archive_brings_nothing_that_a_dump_would_not_take() {
+        let collection = CollectionKind::Collection;
+        for name in [
+            "local.oplog.rs",
+            "local.mine",
+            "config.system.sessions",
+            "admin.system.version",
+            "a.system.profile",
+        ] {
+            assert!(!is_restored(&ns(name), collection, true), "{name}");
+        }
+        assert!(!is_restored(&ns("config.chunks"), collection, false));
+        assert!(is_restored(&ns("config.chunks"), collection, true));
+        assert!(
+            is_restored(&ns("a.system.js"), collection, false) && is_restored(&ns("a.b"), collection, false)
+        );
+        assert!(is_restored(&ns("admin.system.users"), CollectionKind::Users, false));
+        assert!(!is_restored(&ns("admin.system.users"), collection, false));
+        assert!(!is_restored(&ns("a.b"), CollectionKind::Users, false), "accounts are where accounts are");
+        let asks = |pattern: &str| {
+            Selection { include: vec![pattern.parse().unwrap()], exclude: Vec::new() }.asks_for_config()
+        };
+        assert!(asks("config") && asks("config.chunks") && !asks("*") && !asks("conf*"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<
     let mut streams: HashMap<u32, Counts> = HashMap::new();
     let summary = loop {
         match feed.next().await? {
-            Piece::Chunk(chunk, _share) => {
+            Piece::Chunk(chunk, _share, _) => {
                 check_documents(&chunk)?;
                 let counts = Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
                 item.add(counts.documents, counts.bytes);
@@ -64,7 +64,8 @@ pub async fn verify(archive: Archive, monitor: &Monitor, stop: &Stop) -> Result<
     Ok(VerifyReport { deployment: catalog.deployment, namespaces, read, oplog, summary })
 }
 
-fn check_documents(chunk: &mongoark_container::Chunk) -> Result<()> {
+/// Whether a chunk holds the number of whole documents that it states.
+pub(crate) fn check_documents(chunk: &mongoark_container::Chunk) -> Result<()> {
     let mut documents = 0;
     for document in mongoark_bson_bytes::split_documents(&chunk.bytes) {
         document.map_err(|error| Error::Catalog(format!("a chunk of stream {}: {error}", chunk.stream)))?;

@@ -433,7 +433,7 @@ async fn an_index_build_that_was_given_up_is_that_of_its_collection_alone() {
     let mut catalog = IndexCatalog::new();
     for (name, of) in [("c", 1), ("now", 2)] {
         options.places.insert(&room.listed(name, of), &room.listed(name, of));
-        let indexes = CollectionIndexes { specs: vec![spec()], collated: false };
+        let indexes = CollectionIndexes { specs: vec![spec()], ..CollectionIndexes::default() };
         catalog.insert(room.namespace(name), indexes);
     }
     let of = |catalog: &IndexCatalog| {

@@ -15,18 +15,32 @@ pub struct CollectionIndexes {
     /// Whether the collection's own collation is another than the simple one, so that an index
     /// without a collation has to state the simple one when it is built.
     pub collated: bool,
+    /// After how long the collection's own documents expire, where that is set last: the option `expireAfterSeconds` of a time
+    /// series or a clustered collection, as the kind and the value of its BSON element.
+    pub expires: Option<(u8, Vec<u8>)>,
 }
 
 /// Every collection's indexes, by namespace. No I/O: whoever restores builds them at the end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IndexCatalog {
     collections: BTreeMap<Namespace, CollectionIndexes>,
+    defers_expiry: bool,
 }
 
 impl IndexCatalog {
     /// An empty catalog.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty catalog that keeps back, too, after how long collections expire: a server would remove, while they are replayed,
+    /// what later entries change.
+    pub fn deferring_expiry() -> Self {
+        Self { defers_expiry: true, ..Self::default() }
+    }
+
+    pub(crate) fn defers_expiry(&self) -> bool {
+        self.defers_expiry
     }
 
     /// Sets what a collection has, in place of what was known of it.

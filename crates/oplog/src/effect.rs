@@ -70,10 +70,29 @@ impl IndexCatalog {
         let namespace = command.collection()?;
         // Whatever had its name before is gone.
         self.remove(&namespace);
-        self.entry(namespace).collated = collation.is_some_and(|it| !spec::is_simple(it));
+        self.entry(namespace.clone()).collated = collation.is_some_and(|it| !spec::is_simple(it));
         // Whether record ids are replicated is a matter of the target.
-        let body = without(command.body, &["recordIdsReplicated"])?;
+        let mut own = vec!["recordIdsReplicated"];
+        self.take_expiry(namespace, command, &mut own)?;
+        let body = without(command.body, &own)?;
         Ok(if body == command.body { Remainder::Whole } else { Remainder::Other(body) })
+    }
+
+    /// Keeps back after how long a collection expires, and names the field so that the server does not get it now.
+    fn take_expiry(
+        &mut self,
+        namespace: Namespace,
+        command: &Command<'_>,
+        taken: &mut Vec<&'static str>,
+    ) -> Result<()> {
+        const FIELD: &str = "expireAfterSeconds";
+        if self.defers_expiry()
+            && let Some(after) = bytes::get(command.body, FIELD)?
+        {
+            self.entry(namespace).expires = Some((after.kind, after.value.to_vec()));
+            taken.push(FIELD);
+        }
+        Ok(())
     }
 
     fn create_indexes(&mut self, command: &Command<'_>) -> Result<Remainder> {
@@ -133,6 +152,7 @@ impl IndexCatalog {
                 obsolete.push("index");
             }
         }
+        self.take_expiry(namespace, command, &mut obsolete)?;
         let body = without(command.body, &obsolete)?;
         let is_name_alone = Elements::new(&body)?.count() <= 1;
         Ok(match is_name_alone {
@@ -192,7 +212,7 @@ mod tests {
     fn catalog() -> IndexCatalog {
         let mut catalog = IndexCatalog::new();
         let specs = vec![index("_id_", "_id"), index("a_1", "a"), index("b_1", "b")];
-        catalog.insert(Namespace::new("d", "c"), CollectionIndexes { specs, collated: false });
+        catalog.insert(Namespace::new("d", "c"), CollectionIndexes { specs, ..CollectionIndexes::default() });
         catalog
     }
 
@@ -285,10 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn the_time_after_which_a_collection_expires_is_kept_back_where_that_is_wanted() {
+        let created =
+            rawdoc! { "create": "system.buckets.t", "expireAfterSeconds": 60_i64, "timeseries": {} };
+        let changed = rawdoc! { "collMod": "system.buckets.t", "expireAfterSeconds": 90_i64 };
+        let buckets = Namespace::new("d", "system.buckets.t");
+        let mut c = IndexCatalog::deferring_expiry();
+        let rest = rawdoc! { "create": "system.buckets.t", "timeseries": {} };
+        assert_eq!(run(&mut c, created.clone()).unwrap(), Remainder::Other(rest.into_bytes()));
+        assert_eq!(c.get(&buckets).unwrap().expires, Some((0x12, 60_i64.to_le_bytes().to_vec())));
+        assert_eq!(run(&mut c, changed).unwrap(), Remainder::Nothing);
+        assert_eq!(c.get(&buckets).unwrap().expires, Some((0x12, 90_i64.to_le_bytes().to_vec())));
+        run(&mut c, rawdoc! { "drop": "system.buckets.t" }).unwrap();
+        assert!(c.get(&buckets).is_none());
+        assert_eq!(run(&mut IndexCatalog::new(), created).unwrap(), Remainder::Whole);
+    }
+
+    #[test]
     fn a_rename_moves_the_indexes() {
         let mut c = catalog();
         let (from, to) = (Namespace::new("d", "c"), Namespace::new("e", "f"));
-        c.insert(to.clone(), CollectionIndexes { specs: vec![index("old", "o")], collated: true });
+        c.insert(
+            to.clone(),
+            CollectionIndexes { specs: vec![index("old", "o")], collated: true, expires: None },
+        );
         c.rename(&from, to.clone());
         assert!(c.get(&from).is_none());
         assert_eq!(c.get(&to).unwrap().specs.len(), 3);

@@ -109,6 +109,7 @@ pub(super) fn index_catalog(definitions: &[Definition]) -> IndexCatalog {
             let indexes = CollectionIndexes {
                 specs: metadata.indexes.clone(),
                 collated: is_collated(&metadata.options),
+                ..CollectionIndexes::default()
             };
             catalog.insert(metadata.namespace.clone(), indexes);
         }

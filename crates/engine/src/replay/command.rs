@@ -4,7 +4,7 @@
 use super::Replay;
 use super::places::Step;
 use super::write::unreplayable;
-use crate::{Error, Result};
+use crate::Result;
 use mongoark_model::Namespace;
 use mongoark_oplog::{Class, Command, CommandKind, Entry, Error as OplogError, Remainder};
 
@@ -29,6 +29,7 @@ impl Replay<'_> {
                 self.begin(command).await?;
                 for namespace in namespaces {
                     self.indexes.forget(&namespace);
+                    self.disputes.forget(&namespace);
                     if self.is_done() {
                         continue;
                     }
@@ -63,14 +64,8 @@ impl Replay<'_> {
         let Class::Command(command) = entry.class()? else { return Ok(()) };
         // What belongs to the server or the operator is added to, here as elsewhere in a restore.
         let is_shared = target.is_system() || target.db == "config";
-        let is_guarded = self.places.guards_target() && !is_shared && !self.is_done();
-        if is_guarded && self.target.exists(target).await? {
-            if self.places.replaces_target() {
-                self.flush().await?;
-                self.target.drop(target).await?;
-            } else if !self.may_be_done() {
-                return Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() });
-            }
+        if self.places.guards_target() && !is_shared {
+            self.make_room(target, entry.ts).await?;
         }
         self.command(entry, &command).await
     }
@@ -92,7 +87,10 @@ impl Replay<'_> {
                 self.came_to_nothing();
                 Ok(())
             }
-            _ => {
+            kind => {
+                if matches!(kind, CommandKind::Drop) {
+                    self.disputes.forget(&command.collection()?);
+                }
                 let operation = match self.indexes.edit(command)? {
                     Remainder::Nothing => return Ok(()),
                     Remainder::Whole => entry.operation(self.options.preserve_uuids)?,
@@ -134,6 +132,7 @@ impl Replay<'_> {
         let moved = if self.is_done() { Ok(false) } else { self.target.rename(from, &to, replace).await };
         let was_moved = self.may_be_done() && self.indexes.get(from).is_some();
         if moved.map_err(|error| unreplayable(entry, error))? || was_moved {
+            self.disputes.rename(from, &to);
             self.indexes.rename(from, to);
         }
         Ok(())

@@ -29,6 +29,8 @@ pub struct Marks {
 pub struct ReplayPlace {
     /// Operations that are done.
     pub done: u64,
+    /// The time of the last of them: a number alone says nothing of which oplog it is a number in.
+    pub at: Option<Timestamp>,
     /// Those behind them, up to here, may be done.
     pub ahead: u64,
     /// Of them, inserts into capped collections up to here are done: one that is repeated would push out another.
@@ -40,13 +42,14 @@ pub struct ReplayPlace {
 impl ReplayPlace {
     /// Its note.
     pub(super) fn encode(&self) -> Vec<u8> {
+        let time = |ts: Timestamp| bson::Timestamp { time: ts.seconds, increment: ts.increment };
         let missing = self.missing.iter().map(|(Namespace { db, collection }, ts)| {
-            let ts = ts.map(|ts| bson::Timestamp { time: ts.seconds, increment: ts.increment });
-            Bson::from(doc! { "db": db, "collection": collection, "ts": ts })
+            Bson::from(doc! { "db": db, "collection": collection, "ts": ts.map(time) })
         });
         let document = doc! {
             "_id": ID,
             "done": self.done.cast_signed(),
+            "at": self.at.map(time),
             "ahead": self.ahead.cast_signed(),
             "capped": self.capped.cast_signed(),
             "missing": missing.collect::<Vec<_>>(),
@@ -62,16 +65,18 @@ impl ReplayPlace {
             return Ok(None);
         }
         let count = |key| document.get_i64(key).map(i64::cast_unsigned);
+        let time =
+            |of: &Document, key| of.get_timestamp(key).ok().map(|ts| Timestamp::new(ts.time, ts.increment));
         let mut place = Self {
             done: count("done")?,
+            at: time(&document, "at"),
             ahead: count("ahead")?,
             capped: count("capped")?,
             missing: Vec::new(),
         };
         for missing in document.get_array("missing")?.iter().filter_map(Bson::as_document) {
             let namespace = Namespace::new(missing.get_str("db")?, missing.get_str("collection")?);
-            let ts = missing.get_timestamp("ts").ok().map(|ts| Timestamp::new(ts.time, ts.increment));
-            place.missing.push((namespace, ts));
+            place.missing.push((namespace, time(missing, "ts")));
         }
         Ok(Some(place))
     }
@@ -85,7 +90,7 @@ mod tests {
     fn a_place_comes_back_as_it_was() {
         let missing =
             vec![(Namespace::new("d", "c"), Some(Timestamp::new(3, 1))), (Namespace::new("e", "f"), None)];
-        let place = ReplayPlace { done: 5, ahead: 9, capped: 7, missing };
+        let place = ReplayPlace { done: 5, at: Some(Timestamp::new(8, 2)), ahead: 9, capped: 7, missing };
         assert_eq!(ReplayPlace::decode(&place.encode()).unwrap(), Some(place));
         assert_eq!(ReplayPlace::decode(&doc! { "_id": "restore" }.to_vec().unwrap()).unwrap(), None);
     }

@@ -7,6 +7,7 @@
 mod absent;
 mod batch;
 mod command;
+mod disputes;
 mod marks;
 mod options;
 mod places;
@@ -14,6 +15,7 @@ mod rules;
 mod transactions;
 mod write;
 
+pub use disputes::Disputes;
 pub use marks::{Marks, ReplayPlace};
 pub use mongoark_oplog::{CollectionIndexes, IndexCatalog};
 pub use options::{ReplayOptions, Replayed};
@@ -26,11 +28,11 @@ use async_channel::Receiver;
 use batch::Batch;
 use mongoark_bson_bytes as bytes;
 use mongoark_deployment::Target;
-use mongoark_model::Namespace;
+use mongoark_model::{Namespace, Timestamp};
 use mongoark_monitor::Monitor;
 use mongoark_oplog::{Class, Entry, Error as OplogError, Part, Skip, TransactionId};
 use places::Where;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use transactions::Transactions;
 
 /// Replays the oplog documents that come through `entries`: each message holds one or more whole
@@ -58,10 +60,13 @@ pub async fn replay(
         transactions: Transactions::default(),
         absent: Absent::default(),
         places: options.places.clone(),
+        disputes: options.disputes.clone(),
         caught_up: HashSet::new(),
         place: options.marks.as_ref().map(|marks| marks.from.clone()).unwrap_or_default(),
         seen: 0,
         settled: 0,
+        settled_at: None,
+        is_on_known_ground: false,
         done: Replayed::default(),
     };
     let item = monitor.item("oplog", 0, options.expected_bytes);
@@ -85,6 +90,7 @@ struct Replay<'a> {
     transactions: Transactions,
     absent: Absent,
     places: Places,
+    disputes: Disputes,
     /// Capped collections that are known to get what they do not have yet.
     caught_up: HashSet<Namespace>,
     /// How far the replay is, as it is written down; to begin with, how far an earlier run had come.
@@ -93,6 +99,10 @@ struct Replay<'a> {
     seen: u64,
     /// Of them, those that are done once what is queued is.
     settled: u64,
+    /// The time of the last of these.
+    settled_at: Option<Timestamp>,
+    /// Whether the collections that an earlier run left behind are known to be there.
+    is_on_known_ground: bool,
     done: Replayed,
 }
 
@@ -120,6 +130,7 @@ impl Replay<'_> {
 
     async fn finish(mut self) -> Result<Replayed> {
         self.refuse_less_than_before()?;
+        self.look_where_it_goes_on().await?;
         self.flush().await?;
         self.absent.settle()?;
         self.places.settle()?;
@@ -127,6 +138,7 @@ impl Replay<'_> {
             self.target.drop(&leftover).await?;
         }
         self.done.unfinished = self.transactions.len() as u64;
+        self.done.unsettled = self.disputes.unsettled();
         Ok(self.done)
     }
 
@@ -163,17 +175,48 @@ impl Replay<'_> {
         let (operations, opened) = entry.flatten()?;
         for operation in &operations {
             self.seen += 1;
+            if !self.is_on_known_ground && !self.may_be_done() {
+                self.look_where_it_goes_on().await?;
+            }
             match operation.class()? {
                 Class::Skip(skip) => self.skip(operation, skip)?,
                 Class::Write => self.write_where_it_belongs(operation).await?,
                 Class::Command(command) => self.step(operation, &command).await?,
             }
-            self.settled = self.seen;
+            (self.settled, self.settled_at) = (self.seen, operation.ts);
             if let Some(marks) = self.options.marks.as_ref().filter(|marks| marks.from.done == self.seen) {
+                if marks.from.at != operation.ts {
+                    return Err(another_oplog());
+                }
                 self.absent.restore(&marks.from.missing);
             }
         }
         Ok(opened)
+    }
+
+    /// Behind all that an earlier run may have done, its collections must be there, and be its own: what comes next is written to
+    /// whatever has their names.
+    async fn look_where_it_goes_on(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.is_on_known_ground, true)
+            || self.options.marks.as_ref().is_none_or(|marks| marks.from.ahead == 0)
+        {
+            return Ok(());
+        }
+        self.flush().await?;
+        let expected: Vec<_> = self.places.expected().map(|(name, uuid)| (name.clone(), uuid)).collect();
+        let databases: BTreeSet<String> = expected.iter().map(|(name, _)| name.db.clone()).collect();
+        let mut there = HashMap::new();
+        for db in databases {
+            let found = self.target.collections(&db).await?;
+            there.extend(found.into_iter().map(|metadata| (metadata.namespace, metadata.uuid)));
+        }
+        match expected.into_iter().find(|(name, uuid)| there.get(name) != Some(&Some(*uuid))) {
+            Some((namespace, _)) => Err(Error::Refused(format!(
+                "{namespace} was dropped, renamed or made anew by somebody else since the restore was interrupted, and some of \
+                 the oplog is replayed already; nothing more was written. Restore anew without --resume, with --existing drop"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// An earlier run may have had more of the oplog than there is now.
@@ -202,6 +245,11 @@ impl Replay<'_> {
         match self.places.of_write(entry)? {
             Where::Same => self.write(entry).await,
             Where::Elsewhere(bytes) => self.write(&Entry::parse(&bytes)?).await,
+            Where::NewView(bytes, target) => {
+                let entry = Entry::parse(&bytes)?;
+                self.make_room(&target, entry.ts).await?;
+                self.write(&entry).await
+            }
             Where::Nowhere => {
                 self.done.skipped += 1;
                 Ok(())
@@ -212,6 +260,22 @@ impl Replay<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// What the oplog makes must not be there already: it would be somebody else's. Nothing is, or it is replaced.
+    async fn make_room(&mut self, target: &Namespace, ts: Option<Timestamp>) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        self.flush().await?;
+        if self.target.exists(target).await? {
+            if self.places.replaces_target() {
+                self.target.drop(target).await?;
+            } else if !self.may_be_done() {
+                return Err(Error::InTheWay { namespace: target.clone(), ts: ts.unwrap_or_default() });
+            }
+        }
+        Ok(())
     }
 
     /// Takes an entry of a transaction, and applies the transaction when it is committed.
@@ -278,4 +342,12 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+/// An oplog whose operations have other places than they had for an earlier run.
+fn another_oplog() -> Error {
+    let message = "the oplog that is here is another one than the interrupted restore replayed: an operation that it had done \
+                   has another time. Give it the archive and the slices that it had, or restore anew without --resume, with \
+                   --existing drop";
+    Error::Refused(message.to_owned())
 }

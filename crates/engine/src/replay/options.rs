@@ -1,8 +1,8 @@
 //! What a replay is told, and what it tells.
 
-use super::{Marks, Places};
+use super::{Disputes, Marks, Places};
 use mongoark_model::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How to replay.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct ReplayOptions {
     pub skip_repeated: bool,
     /// Where the collections of the source are on the target.
     pub places: Places,
+    /// Documents that could not be inserted, of which the oplog may make what is right.
+    pub disputes: Disputes,
     /// Where to write down how far the replay is, and where an earlier one ended; nothing: nowhere.
     pub marks: Option<Marks>,
     /// Bytes of oplog that are to come, for the progress; 0 where unknown.
@@ -40,6 +42,8 @@ pub struct Replayed {
     pub unfinished: u64,
     /// Users and roles that the oplog changes and the target keeps as its own.
     pub kept: BTreeSet<String>,
+    /// The `_id`s (kind and value) of documents that could not be inserted, and of which the oplog says nothing, by stream.
+    pub unsettled: HashMap<u32, HashSet<(u8, Vec<u8>)>>,
     /// The time of the last entry that was looked at.
     pub last: Option<Timestamp>,
 }

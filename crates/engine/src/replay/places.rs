@@ -5,7 +5,7 @@
 //! are sent to where their collection is by its UUID, and what the oplog does to a collection whose later state the
 //! dump has already is not done again.
 
-use super::rules::Rules;
+use super::rules::{Rules, is_account};
 use crate::{Error, Result};
 use mongoark_bson_bytes as bytes;
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace, Timestamp};
@@ -26,11 +26,18 @@ pub struct Places {
     known: HashMap<Uuid, Place>,
     /// Who stands where on the target.
     names: HashMap<Namespace, Uuid>,
+    /// Collections of the restore's making whose UUIDs at the source nobody knows, by their names on the target, with those at the
+    /// source.
+    made: HashMap<Namespace, Namespace>,
     /// Collections that get nothing: given up, or gone before the dump listed them.
     gone: HashSet<Uuid>,
+    /// The same by their names at the source, where no UUIDs are known.
+    gone_names: HashSet<Namespace>,
     /// Those that the dump does not have. The oplog has to drop them, with the name and the time that they were first
     /// met under; else they were lost.
     unseen: HashMap<Uuid, (Namespace, Timestamp)>,
+    /// The same of those that entries know by their names alone.
+    unseen_names: BTreeMap<Namespace, Timestamp>,
     /// Views by their names at the source, with those on the target.
     views: BTreeMap<Namespace, Namespace>,
 }
@@ -43,6 +50,10 @@ struct Place {
     is_temporary: bool,
     /// Whether documents of it that are there already may come again.
     is_capped: bool,
+    /// Whether the target had it before, so that documents are added to it and it stays where it is.
+    is_shared: bool,
+    /// Its UUID on the target, where that was taken down.
+    uuid_there: Option<Uuid>,
 }
 
 /// Where a write goes.
@@ -51,6 +62,8 @@ pub(super) enum Where {
     Same,
     /// This operation in its place.
     Elsewhere(Vec<u8>),
+    /// This operation in its place, which makes a view of this name: it must not be there.
+    NewView(Vec<u8>, Namespace),
     /// Nowhere: it is not selected, or its collection is gone.
     Nowhere,
     /// Nowhere, because it is an account of the target's own.
@@ -81,22 +94,44 @@ impl Places {
 
     /// A collection, time series or view that was restored; `target` is its name there.
     pub fn insert(&mut self, metadata: &CollectionMetadata, target: &CollectionMetadata) {
-        if metadata.kind == CollectionKind::View {
+        self.insert_as(metadata, target, None, false);
+    }
+
+    /// The same, with its UUID on the target, and whether the target had it before.
+    pub(crate) fn insert_as(
+        &mut self,
+        metadata: &CollectionMetadata,
+        target: &CollectionMetadata,
+        uuid_there: Option<Uuid>,
+        is_shared: bool,
+    ) {
+        // A time series is a view of its buckets.
+        if metadata.kind != CollectionKind::Collection {
             self.views.insert(metadata.namespace.clone(), target.namespace.clone());
-        } else if let Some(uuid) = metadata.uuid {
-            let place = Place {
-                source: metadata.data_namespace(),
-                target: target.data_namespace(),
-                is_temporary: false,
-                is_capped: metadata.is_capped(),
-            };
-            self.put(uuid, place);
         }
+        if metadata.kind == CollectionKind::View {
+            return;
+        }
+        let (source, target) = (metadata.data_namespace(), target.data_namespace());
+        let Some(uuid) = metadata.uuid else {
+            self.made.insert(target, source);
+            return;
+        };
+        let is_capped = metadata.is_capped();
+        self.put(uuid, Place { source, target, is_temporary: false, is_capped, is_shared, uuid_there });
     }
 
     /// A collection that could not be restored: what is written to it is lost with it.
     pub fn give_up(&mut self, metadata: &CollectionMetadata) {
-        self.gone.extend(metadata.uuid);
+        match metadata.uuid {
+            Some(uuid) => _ = self.gone.insert(uuid),
+            None => _ = self.gone_names.insert(metadata.data_namespace()),
+        }
+    }
+
+    /// The collections that must be on the target now, with their UUIDs where these are known.
+    pub(super) fn expected(&self) -> impl Iterator<Item = (&Namespace, Uuid)> {
+        self.known.values().filter_map(|place| Some((&place.target, place.uuid_there?)))
     }
 
     fn put(&mut self, uuid: Uuid, place: Place) {
@@ -112,7 +147,7 @@ impl Places {
 
     /// Whether a collection that is to be made must not be there.
     pub(super) fn guards_target(&self) -> bool {
-        self.rules.is_by_uuid()
+        self.rules.is_owned_only()
     }
 
     /// Whether one that is there all the same is replaced.
@@ -127,7 +162,9 @@ impl Places {
 
     /// An error where a collection was written to that neither the dump has nor the oplog drops.
     pub(super) fn settle(&mut self) -> Result<()> {
-        let missing = self.unseen.drain().map(|(_, (namespace, ts))| (ts, namespace)).min();
+        let by_name = std::mem::take(&mut self.unseen_names).into_iter();
+        let unseen = self.unseen.drain().map(|(_, unseen)| unseen).chain(by_name);
+        let missing = unseen.map(|(namespace, ts)| (ts, namespace)).min();
         missing.map_or(Ok(()), |(ts, namespace)| Err(Error::MissingCollection { namespace, ts }))
     }
 
@@ -159,13 +196,20 @@ impl Places {
         if let Some(place) = uuid.and_then(|uuid| self.known.get(&uuid)) {
             return Some(place.target.clone());
         }
-        if uuid.is_some_and(|uuid| self.gone.contains(&uuid)) || !self.rules.takes(source) {
+        let is_gone = uuid.is_some_and(|uuid| self.gone.contains(&uuid)) || self.gone_names.contains(source);
+        if is_gone || !self.rules.takes(source) {
             return None;
         }
         let target = self.rules.target(source);
+        let ts = entry.ts.unwrap_or_default();
+        let is_ours = self.made.contains_key(&target) || is_account(source);
         match uuid {
-            Some(uuid) if self.rules.is_by_uuid() && !is_account(source) => {
-                self.unseen.entry(uuid).or_insert_with(|| (source.clone(), entry.ts.unwrap_or_default()));
+            Some(uuid) if !is_ours && self.rules.is_owned_only() => {
+                self.unseen.entry(uuid).or_insert_with(|| (source.clone(), ts));
+                None
+            }
+            None if !is_ours && self.rules.is_owned_only() && !self.names.contains_key(&target) => {
+                self.unseen_names.entry(source.clone()).or_insert(ts);
                 None
             }
             // The name is another's by now: this one was gone before the dump looked.
@@ -185,9 +229,16 @@ impl Places {
             return Ok(Where::Nowhere);
         }
         let target = self.rules.target(&source);
-        match entry.op {
-            Op::Delete => _ = self.views.remove(&source),
-            _ => _ = self.views.insert(source.clone(), target.clone()),
+        let was_known = match entry.op {
+            Op::Delete => self.views.remove(&source).is_some(),
+            _ => self.views.insert(source.clone(), target.clone()).is_some(),
+        };
+        let is_owned_only = self.rules.is_owned_only();
+        if !was_known && is_owned_only && entry.op == Op::Delete {
+            return Ok(Where::Nowhere);
+        }
+        if !was_known && is_owned_only {
+            return Ok(Where::NewView(renamed_view(entry, &target)?, target));
         }
         if target == source { Ok(Where::Same) } else { Ok(Where::Elsewhere(renamed_view(entry, &target)?)) }
     }
@@ -200,6 +251,13 @@ impl Places {
             CommandKind::DropDatabase => Ok(self.drop_database(command.db)),
             CommandKind::RenameCollection => self.rename(entry, command),
             CommandKind::Transaction | CommandKind::ApplyOps => Ok(Step::Same),
+            CommandKind::ConvertToCapped => {
+                // The server makes another one in its place.
+                if let Some(place) = entry.uuid().and_then(|uuid| self.known.get_mut(&uuid)) {
+                    place.uuid_there = None;
+                }
+                self.of_collection(entry, command)
+            }
             _ => self.of_collection(entry, command),
         }
     }
@@ -236,10 +294,27 @@ impl Places {
             return Ok(Step::Nothing);
         }
         let target = self.rules.target(&source);
+        let is_made = self.made.contains_key(&target) && self.rules.is_owned_only();
         let Some(uuid) = entry.uuid() else {
-            return Ok(Step::Create(entry.relocated(&target)?, target));
+            if is_made || self.gone_names.contains(&source) {
+                return Ok(Step::Nothing);
+            }
+            let create = entry.relocated(&target)?;
+            self.unseen_names.remove(&source);
+            self.made.insert(target.clone(), source);
+            return Ok(Step::Create(create, target));
         };
-        if self.known.contains_key(&uuid) || self.gone.contains(&uuid) {
+        if self.known.contains_key(&uuid) || self.gone.contains(&uuid) || self.gone_names.contains(&source) {
+            return Ok(Step::Nothing);
+        }
+        // The dump has it, and does not know its UUID.
+        if is_made {
+            return Ok(Step::Nothing);
+        }
+        if let Some(shared) =
+            self.names.get(&target).and_then(|it| self.known.get(it)).filter(|it| it.is_shared)
+        {
+            self.known.insert(uuid, shared.clone());
             return Ok(Step::Nothing);
         }
         if self.names.contains_key(&target) {
@@ -250,7 +325,15 @@ impl Places {
         let capped = bytes::get(entry.object, "capped").map_err(OplogError::from)?;
         let is_capped = capped.is_some_and(|capped| capped.as_bool() != Some(false));
         let create = entry.relocated(&target)?;
-        self.put(uuid, Place { source, target: target.clone(), is_temporary, is_capped });
+        let place = Place {
+            source,
+            target: target.clone(),
+            is_temporary,
+            is_capped,
+            is_shared: false,
+            uuid_there: None,
+        };
+        self.put(uuid, place);
         Ok(Step::Create(create, target))
     }
 
@@ -259,10 +342,18 @@ impl Places {
         if source.collection == VIEWS {
             return Ok(Step::Drop(self.take_views(&source.db)));
         }
+        // What the target had before the restore stays.
+        if entry.uuid().and_then(|uuid| self.known.get(&uuid)).is_some_and(|place| place.is_shared) {
+            return Ok(Step::Nothing);
+        }
         let target = self.whereabouts(entry, &source);
+        self.unseen_names.remove(&source);
         if let Some(uuid) = entry.uuid() {
             self.unseen.remove(&uuid);
             self.forget(uuid);
+        }
+        if let Some(target) = &target {
+            self.made.remove(target);
         }
         // Nothing was made of one that had gone before the dump listed it.
         let Some(target) = target else { return Ok(Step::Nothing) };
@@ -272,12 +363,15 @@ impl Places {
     /// Every collection has its own entry before; what is left is dropped one by one, since the target's database may
     /// hold others than the source's.
     fn drop_database(&mut self, db: &str) -> Step {
+        let is_left = |place: &Place| place.source.db == db && !place.is_shared;
         let left: Vec<Uuid> =
-            self.known.iter().filter(|(_, place)| place.source.db == db).map(|(uuid, _)| *uuid).collect();
+            self.known.iter().filter(|(_, place)| is_left(place)).map(|(uuid, _)| *uuid).collect();
         self.unseen.retain(|_, (source, _)| source.db != db);
+        self.unseen_names.retain(|source, _| source.db != db);
         let mut dropped = self.take_views(db);
         dropped.extend(left.into_iter().filter_map(|uuid| self.forget(uuid)));
-        if self.rules.is_by_uuid() { Step::Drop(dropped) } else { Step::Same }
+        dropped.extend(self.made.extract_if(|_, source| source.db == db).map(|(target, _)| target));
+        if self.rules.is_owned_only() { Step::Drop(dropped) } else { Step::Same }
     }
 
     fn take_views(&mut self, db: &str) -> Vec<Namespace> {
@@ -296,7 +390,7 @@ impl Places {
         let place = entry.uuid().and_then(|uuid| Some((uuid, self.known.get(&uuid)?.clone())));
         let Some((uuid, place)) = place else { return self.rename_unknown(entry, command) };
         // The dump found it under a name that it got later.
-        if place.source != from {
+        if place.source != from || place.is_shared {
             return Ok(Step::Nothing);
         }
         if !self.rules.takes(&to) {
@@ -314,9 +408,14 @@ impl Places {
             self.forget(occupant);
         }
         self.forget(uuid);
-        let replace = occupant.is_some() || self.rules.replaces() || in_place && !self.rules.is_by_uuid();
+        let was_made = self.made.remove(&target).is_some();
+        let replace = occupant.is_some()
+            || self.rules.replaces()
+            || in_place && (was_made || !self.rules.is_owned_only());
         let step = Step::Rename { from: place.target.clone(), to: target.clone(), replace };
-        self.put(uuid, Place { source: to, target, is_temporary: false, ..place });
+        // Another database makes it another collection.
+        let uuid_there = place.uuid_there.filter(|_| place.target.db == target.db);
+        self.put(uuid, Place { source: to, target, is_temporary: false, uuid_there, ..place });
         Ok(step)
     }
 
@@ -331,17 +430,20 @@ impl Places {
         }
         self.whereabouts(entry, &from);
         let (source, target) = (self.rules.target(&from), self.rules.target(&to));
+        if self.rules.is_owned_only() {
+            if self.made.remove(&source).is_none() {
+                return Ok(Step::Nothing);
+            }
+            let replace = replaces && self.made.contains_key(&target) || self.rules.replaces();
+            self.made.insert(target.clone(), to);
+            return Ok(Step::Rename { from: source, to: target, replace });
+        }
         let is_taken = |name: &Namespace| entry.uuid().is_some() && self.names.contains_key(name);
-        if self.rules.is_by_uuid() || is_taken(&source) || is_taken(&target) {
+        if is_taken(&source) || is_taken(&target) {
             return Ok(Step::Nothing);
         }
         Ok(Step::Rename { from: source, to: target, replace: replaces })
     }
-}
-
-/// Whether a collection holds users or roles, which every server has of its own.
-fn is_account(namespace: &Namespace) -> bool {
-    namespace.db == "admin" && matches!(namespace.collection.as_str(), "system.users" | "system.roles")
 }
 
 /// A view's entry under another name, and of a time series on its renamed buckets.
@@ -403,7 +505,7 @@ mod tests {
     }
 
     fn places(rules: Rules, collections: &[(&str, u8)]) -> Places {
-        let mut places = Places::new(Rules { is_by_uuid: true, ..rules });
+        let mut places = Places::new(Rules { owned_only: true, ..rules });
         for (name, of) in collections {
             let source = collection(name, *of);
             let target =
@@ -449,7 +551,9 @@ mod tests {
         let bytes = rawdoc! { "op": "i", "ns": format!("d.{collection}"), "ui": ui(of), "o": { "_id": 1 } };
         match places.of_write(&Entry::parse(bytes.as_bytes()).unwrap()).unwrap() {
             Where::Same => Some(format!("d.{collection}")),
-            Where::Elsewhere(bytes) => Some(Entry::parse(&bytes).unwrap().namespace.to_owned()),
+            Where::Elsewhere(bytes) | Where::NewView(bytes, _) => {
+                Some(Entry::parse(&bytes).unwrap().namespace.to_owned())
+            }
             Where::Nowhere | Where::Kept(_) => None,
         }
     }
@@ -533,6 +637,61 @@ mod tests {
         let Step::Drop(mut dropped) = places.of_command(&entry, &command).unwrap() else { panic!() };
         dropped.sort();
         assert_eq!(dropped, ["a", "b", "v"].map(|name| Namespace::new("d", name)));
+    }
+
+    /// A collection of database `d` whose UUID nobody knows, as older dumps of mongodump have them.
+    fn without_uuid(name: &str) -> CollectionMetadata {
+        CollectionMetadata { uuid: None, ..collection(name, 0) }
+    }
+
+    #[test]
+    fn where_only_names_are_known_nothing_is_touched_but_what_the_restore_made() {
+        let mut places = places(Rules::default(), &[]);
+        places.insert(&without_uuid("a"), &without_uuid("a"));
+        assert_eq!(write(&mut places, 1, "a").as_deref(), Some("d.a"), "entries have UUIDs all the same");
+        assert_eq!(write(&mut places, 2, "theirs"), None);
+        assert_eq!(step(&mut places, 2, rawdoc! { "drop": "theirs" }), "nothing");
+        assert_eq!(step(&mut places, 3, rename("theirs", "b", None)), "nothing");
+        assert!(places.settle().is_err(), "what the oplog renames is nowhere");
+        assert_eq!(step(&mut places, 1, rename("a", "b", Some(9))), "rename d.a d.b false");
+        assert_eq!(write(&mut places, 1, "b").as_deref(), Some("d.b"));
+        assert_eq!(step(&mut places, 4, rawdoc! { "create": "c" }), "create d.c");
+        let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "o": { "dropDatabase": 1 } };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!() };
+        let Step::Drop(mut dropped) = places.of_command(&entry, &command).unwrap() else { panic!() };
+        dropped.sort();
+        assert_eq!(dropped, ["b", "c"].map(|name| Namespace::new("d", name)));
+    }
+
+    #[test]
+    fn what_the_target_had_before_is_added_to_and_stays() {
+        let mut places = places(Rules::default(), &[("a", 1)]);
+        let own = collection("system.js", 2);
+        places.insert_as(&own, &own, None, true);
+        assert_eq!(write(&mut places, 2, "system.js").as_deref(), Some("d.system.js"));
+        assert_eq!(step(&mut places, 2, rawdoc! { "drop": "system.js" }), "nothing");
+        assert_eq!(step(&mut places, 3, rawdoc! { "create": "system.js" }), "nothing");
+        assert_eq!(write(&mut places, 3, "system.js").as_deref(), Some("d.system.js"));
+        let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "o": { "dropDatabase": 1 } };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!() };
+        let Step::Drop(dropped) = places.of_command(&entry, &command).unwrap() else { panic!() };
+        assert_eq!(dropped, [Namespace::new("d", "a")]);
+    }
+
+    #[test]
+    fn a_view_of_the_targets_own_is_neither_dropped_nor_replaced() {
+        let mut places = places(Rules::default(), &[]);
+        let view = |op: &str| {
+            let body = rawdoc! { "_id": "d.v", "viewOn": "c", "pipeline": [] };
+            rawdoc! { "op": op, "ns": "d.system.views", "ui": ui(5), "o": body }
+        };
+        let mut at =
+            |bytes: RawDocumentBuf| places.of_write(&Entry::parse(bytes.as_bytes()).unwrap()).unwrap();
+        assert!(matches!(at(view("d")), Where::Nowhere));
+        assert!(matches!(at(view("i")), Where::NewView(_, name) if name == Namespace::new("d", "v")));
+        assert!(matches!(at(view("d")), Where::Same), "by now it is this restore's");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::rename::{Rename, renamed};
-use crate::select::{Selection, is_dumped};
+use crate::select::{Selection, is_restored};
 use mongoark_model::{CollectionKind, Namespace};
 use mongoark_oplog::{Entry, Error as OplogError};
 use std::collections::HashSet;
@@ -16,9 +16,10 @@ pub struct Rules {
     pub selections: Vec<Selection>,
     /// Under which names.
     pub renames: Vec<Rename>,
-    /// Whether the UUIDs of everything that was dumped are known, so that what is not known had gone before the dump
-    /// looked; and whether collections that this restore did not make are left alone.
-    pub is_by_uuid: bool,
+    /// Whether only what the restore has made, or the oplog makes, is touched, and nothing that an archive does not bring.
+    pub owned_only: bool,
+    /// Whether `config` is restored.
+    pub with_config: bool,
     /// Whether a collection of the target that is in the way is replaced.
     pub replaces: bool,
     /// Users and roles of the target's own, by `_id`, that stay as they are.
@@ -26,8 +27,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub(super) fn is_by_uuid(&self) -> bool {
-        self.is_by_uuid
+    pub(super) fn is_owned_only(&self) -> bool {
+        self.owned_only
     }
 
     pub(super) fn replaces(&self) -> bool {
@@ -37,11 +38,14 @@ impl Rules {
     /// Whether a namespace of the source is replayed.
     pub(super) fn takes(&self, source: &Namespace) -> bool {
         let namespace = series(source).unwrap_or_else(|| source.clone());
-        let is_account = namespace.db == "admin" && namespace.is_system();
-        if self.is_by_uuid && !is_account && !is_dumped(&namespace, CollectionKind::Collection) {
+        if self.owned_only && !is_account(&namespace) && !self.may_be_restored(&namespace) {
             return false;
         }
         self.selections.iter().all(|selection| selection.takes(&namespace))
+    }
+
+    fn may_be_restored(&self, namespace: &Namespace) -> bool {
+        is_restored(namespace, CollectionKind::Collection, self.with_config)
     }
 
     /// Its name on the target.
@@ -65,6 +69,11 @@ impl Rules {
         let Some(id) = entry.id()?.and_then(|id| id.as_str()) else { return Ok(None) };
         Ok(self.protected.contains(&(kind, id.to_owned())).then(|| id.to_owned()))
     }
+}
+
+/// Whether a collection holds users or roles, which every server has of its own.
+pub(super) fn is_account(namespace: &Namespace) -> bool {
+    namespace.db == "admin" && matches!(namespace.collection.as_str(), "system.users" | "system.roles")
 }
 
 /// The time series whose buckets these are.

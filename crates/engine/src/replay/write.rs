@@ -17,6 +17,10 @@ const ILLEGAL_OPERATION: i32 = 20;
 impl Replay<'_> {
     /// Queues a write.
     pub(super) async fn write(&mut self, entry: &Entry<'_>) -> Result<()> {
+        if self.disputes.is_kept(entry) {
+            self.done.skipped += 1;
+            return Ok(());
+        }
         if self.is_done() {
             self.done.applied += 1;
             return Ok(());
@@ -99,7 +103,7 @@ impl Replay<'_> {
                 break;
             }
         }
-        self.place.done = self.settled;
+        (self.place.done, self.place.at) = (self.settled, self.settled_at);
         Ok(())
     }
 
@@ -137,7 +141,7 @@ impl Replay<'_> {
                 sent.push_note(note(&place));
             }
         }
-        sent.push_note(note(&ReplayPlace { done: self.settled, ..place }));
+        sent.push_note(note(&ReplayPlace { done: self.settled, at: self.settled_at, ..place }));
         Ok(sent)
     }
 

@@ -1,8 +1,9 @@
 //! What comes after the documents: views, then indexes, each collection's in one command.
 
+use super::expiry::{self, Suspended, Ttl};
 use super::plan::{Planned, is_refusal};
 use super::write::locked;
-use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
+use super::{RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::catalog::Summary;
 use crate::replay::{CollectionIndexes, IndexCatalog, Replayed};
 use crate::{Error, Result, Stop, together};
@@ -20,11 +21,20 @@ pub(super) struct Written {
     pub(super) read: Counts,
 }
 
+/// What was built at the end.
+#[derive(Default)]
+pub(super) struct Built {
+    /// How many indexes each collection got.
+    pub(super) indexes: HashMap<Namespace, u64>,
+    /// What does not expire until it is armed again.
+    pub(super) suspended: Vec<Suspended>,
+}
+
 impl Written {
     /// What was done, with the number of indexes that each namespace has now.
     pub(super) fn report(
         self,
-        mut built: HashMap<Namespace, u64>,
+        Built { indexes: mut built, suspended }: Built,
         replayed: Option<Replayed>,
     ) -> RestoreReport {
         let mut restored = |(planned, _): (Planned, Vec<Vec<u8>>)| {
@@ -36,6 +46,7 @@ impl Written {
                 kind: planned.metadata.kind,
                 inserted: tally.counts.inserted,
                 identical: tally.counts.identical,
+                superseded: tally.counts.superseded,
                 failed: tally.counts.rejected,
             }
         };
@@ -47,10 +58,25 @@ impl Written {
             kind: CollectionKind::Collection,
             inserted: 0,
             identical: 0,
+            superseded: 0,
             failed: 0,
             indexes,
         }));
-        RestoreReport { namespaces, replayed, summary: self.summary, read: self.read }
+        RestoreReport { namespaces, replayed, suspended, summary: self.summary, read: self.read }
+    }
+}
+
+/// Tells which of the documents that could not be inserted the oplog has not made right: another one stands in their place.
+pub(super) fn settle(written: &Written, replayed: Option<&Replayed>, monitor: &Monitor) {
+    for (planned, _) in &written.namespaces {
+        let mut tally = locked(&planned.tally);
+        let unsettled = match replayed {
+            Some(replayed) => replayed.unsettled.get(&planned.stream).cloned().unwrap_or_default(),
+            None => tally.disputed(),
+        };
+        if let Some((text, documents)) = tally.settle(&unsettled) {
+            monitor.fail(planned.metadata.namespace.to_string(), text, documents);
+        }
     }
 }
 
@@ -62,9 +88,7 @@ pub(super) async fn views(
     options: &RestoreOptions,
     monitor: &Monitor,
 ) -> Result<()> {
-    let is_new = |planned: &Planned| {
-        !planned.is_made && (planned.there.is_none() || options.existing == Existing::Drop)
-    };
+    let is_new = |planned: &Planned| !planned.is_made && !planned.stays(options.existing);
     let mut waiting: Vec<&Planned> = written
         .namespaces
         .iter()
@@ -91,8 +115,41 @@ pub(super) async fn views(
     }
 }
 
-/// Builds the indexes of every collection, several collections at once. Returns how many each got.
+/// Builds the indexes, and then lets documents expire, or not until the operator says so.
 pub(super) async fn indexes(
+    target: &Target,
+    mut catalog: IndexCatalog,
+    written: &Written,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<Built> {
+    let expiring = expiry::of_collections(&catalog);
+    let suspended = match options.ttl {
+        Ttl::Keep => Vec::new(),
+        Ttl::Suspend => {
+            let stays = written.namespaces.iter().map(|(planned, _)| planned);
+            let stays = stays.filter(|planned| planned.stays(options.existing));
+            let there = stays.map(|planned| planned.metadata.namespace.clone()).collect();
+            let whole = expiring.iter().map(|(namespace, after)| expiry::suspended(namespace.clone(), after));
+            whole.chain(expiry::suspend(&mut catalog, &there)).collect()
+        }
+    };
+    let indexes = build_all(target, catalog, options.jobs, monitor, stop).await?;
+    if options.ttl == Ttl::Keep {
+        for (namespace, (kind, value)) in &expiring {
+            match target.set_expiry(namespace, *kind, value).await {
+                Ok(()) => {}
+                Err(error) if is_refusal(&error) => monitor.fail(namespace.to_string(), error.to_string(), 0),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(Built { indexes, suspended })
+}
+
+/// Builds the indexes of every collection, several collections at once. Returns how many each got.
+async fn build_all(
     target: &Target,
     catalog: IndexCatalog,
     jobs: usize,

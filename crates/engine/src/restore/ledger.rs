@@ -7,8 +7,8 @@
 mod record;
 
 use super::RestoreOptions;
-use super::plan::Plan;
-use super::tally::{Counts, Tally};
+use super::plan::{Plan, is_refusal};
+use super::tally::{Counts, Reached, Tally};
 use super::write::locked;
 use crate::quote::counted;
 use crate::replay::{Marks, ReplayPlace};
@@ -71,7 +71,16 @@ type Failures = Vec<(String, String, u64)>;
 struct State {
     head: Head,
     /// What was last written of each stream.
-    written: HashMap<u32, (Counts, u64, bool)>,
+    written: HashMap<u32, Noted>,
+}
+
+/// What is written of a stream.
+#[derive(PartialEq, Eq)]
+struct Noted {
+    counts: Counts,
+    reached: Reached,
+    uuid: Option<[u8; 16]>,
+    refuses: bool,
 }
 
 /// Where the notes on the restore of this archive are.
@@ -91,11 +100,16 @@ pub(super) async fn take_over(
     monitor: &Monitor,
 ) -> Result<Option<Earlier>> {
     let Some(how) = options.ledger.filter(|ledger| ledger.resume) else { return Ok(None) };
-    let found = if notes.exist().await? { read(notes).await? } else { None };
+    let found = if exist(notes).await? { read(notes).await? } else { None };
     let Some(found) = found else {
         monitor.step("no restore of this archive was broken off on this target; beginning");
         return Ok(None);
     };
+    if let Some(why) = &found.head.unusable {
+        return Err(Error::Refused(format!(
+            "the interrupted restore cannot be resumed: {why}. Restore anew from a file, without --resume, with --existing drop"
+        )));
+    }
     let differing = differing(&flags_of(options), &found.head.flags);
     if !differing.is_empty() {
         return Err(Error::Usage(format!(
@@ -120,15 +134,23 @@ pub(super) async fn take_over(
     Ok(Some(earlier))
 }
 
-async fn read(notes: &Notes) -> Result<Option<Earlier>> {
-    let found = notes.read().await.map_err(|error| match error.kind() {
+async fn exist(notes: &Notes) -> Result<bool> {
+    notes.exist().await.map_err(|error| not_readable(notes, error))
+}
+
+fn not_readable(notes: &Notes, error: mongoark_deployment::Error) -> Error {
+    match error.kind() {
         ErrorKind::Unauthorized => Error::Refused(format!(
-            "the progress of the restore that was broken off stands in {}, which the user may not read: give it the role \
+            "the progress of an interrupted restore is written down in {}, which the user may not read: give it the role \
              readWrite on that database",
             notes.namespace()
         )),
         _ => error.into(),
-    })?;
+    }
+}
+
+async fn read(notes: &Notes) -> Result<Option<Earlier>> {
+    let found = notes.read().await.map_err(|error| not_readable(notes, error))?;
     let head = found.iter().find(|note| note.get_str("_id").is_ok_and(|id| id == HEAD));
     let Some(head) = head.map(|head| Head::decode(head.as_bytes())).transpose()? else { return Ok(None) };
     let reported = head.phase >= Phase::Finishing;
@@ -147,6 +169,11 @@ impl Earlier {
     /// Whether this stood on the target before anything was written.
     pub(super) fn was_there(&self, stream: u32) -> bool {
         self.head.there.contains(&stream)
+    }
+
+    /// Whether any operation of the oplog may be done.
+    pub(super) fn has_replayed(&self) -> bool {
+        self.place.done > 0 || self.place.ahead > 0
     }
 
     /// Whether collections are made and documents written from now on, or were before.
@@ -178,7 +205,7 @@ impl Ledger {
     /// Begins to write down how far the restore is: of one that goes on, behind what is there.
     pub(super) async fn open(
         notes: Notes,
-        earlier: Option<&Earlier>,
+        earlier: Option<(&Earlier, Phase)>,
         plan: &Plan,
         own_accounts: &HashSet<(CollectionKind, String)>,
         options: &RestoreOptions,
@@ -187,7 +214,7 @@ impl Ledger {
         let lost = Stop::default();
         let Some(how) = options.ledger else { return Ok(Self { open: None, lost }) };
         let head = match earlier {
-            Some(earlier) => Head { own_accounts: own_accounts.clone(), ..earlier.head.clone() },
+            Some((earlier, _)) => Head { own_accounts: own_accounts.clone(), ..earlier.head.clone() },
             None => Head {
                 flags: flags_of(options),
                 run: ObjectId::new(),
@@ -200,20 +227,44 @@ impl Ledger {
         if earlier.is_none() && !begin(&notes, &head, monitor).await? {
             return Ok(Self { open: None, lost });
         }
-        let written = plan.namespaces.iter().map(|planned| (planned.stream, snapshot(&planned.tally)));
+        let kept = plan.namespaces.iter().filter(|planned| !planned.is_restarted);
+        let written = kept.map(|planned| (planned.stream, snapshot(&planned.tally)));
         let state = State { head, written: written.collect() };
         let tallies = plan.namespaces.iter().map(|planned| (planned.stream, Arc::clone(&planned.tally)));
         let (tallies, lost_too) = (tallies.collect(), lost.clone());
         let shared = Arc::new(Shared { notes, tallies, state: Mutex::new(state), lost: lost_too });
         let ending = Arc::new(Notify::new());
+        if let Some((_, phase)) = earlier {
+            shared.go_back_to(phase).await?;
+        }
         let task = tokio::spawn(keep(Arc::clone(&shared), how.every, Arc::clone(&ending)));
-        let place = earlier.map(|earlier| earlier.place.clone()).unwrap_or_default();
+        let place = earlier.map(|(earlier, _)| earlier.place.clone()).unwrap_or_default();
         Ok(Self { open: Some(Open { shared, place, ending, task }), lost })
     }
 
     /// An error once nothing may be written any more; the cause comes at the end.
     pub(super) fn check(&self) -> Result<()> {
         if self.lost.is_requested() { Err(Error::PipelineClosed("the restore's notes")) } else { Ok(()) }
+    }
+
+    /// Writes down now what is known of each stream.
+    pub(super) async fn write(&self) -> Result<()> {
+        match &self.open {
+            Some(open) => open.shared.write(None).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down that nobody can go on with this restore.
+    pub(super) async fn spoil(&self, why: &str) -> Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        open.shared.change_head(|head| head.unusable = Some(why.to_owned())).await
+    }
+
+    /// Writes down whether users and roles may lie in temporary collections.
+    pub(super) async fn has_temporary_accounts(&self, there_are: bool) -> Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        open.shared.change_head(|head| head.has_temporary_accounts = there_are).await
     }
 
     /// Writes down that this phase begins now, with all that was done and told before.
@@ -236,31 +287,39 @@ impl Ledger {
         Some(Marks { notes: open.shared.notes.clone(), from: open.place.clone(), lost: self.lost.clone() })
     }
 
-    /// Ends: of a restore that came to its end nothing is left on the target.
-    pub(super) async fn close(self, has_ended: bool, monitor: &Monitor) -> Result<()> {
+    /// Ends: of a restore that came to its end nothing is left on the target. Where it failed and another run `may_go_on`, that is
+    /// told.
+    pub(super) async fn close(self, has_ended: bool, may_go_on: bool, monitor: &Monitor) -> Result<()> {
         let Some(open) = self.open else { return Ok(()) };
         open.ending.notify_one();
         open.task.await.unwrap_or(Err(Error::PipelineClosed("the restore's notes")))?;
         if has_ended {
             return Ok(open.shared.notes.clear().await?);
         }
-        monitor.step("what was written stays: the same command with --resume goes on with it");
+        if may_go_on {
+            monitor.step("what was written stays: the same command with --resume goes on with it");
+        }
         Ok(())
     }
 }
 
 /// Begins anew; whether the user may write notes.
 async fn begin(notes: &Notes, head: &Head, monitor: &Monitor) -> Result<bool> {
-    if notes.exist().await? {
-        notes.clear().await?;
-        notes.wait_for_earlier_commands().await?;
-    }
-    match notes.put(&[head.encode()?]).await {
+    let encoded = head.encode()?;
+    let begun = async {
+        if notes.exist().await? {
+            notes.clear().await?;
+            notes.wait_for_earlier_commands().await?;
+        }
+        notes.put(&[encoded]).await
+    };
+    match begun.await {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::Unauthorized => {
+        // Not every user may write there, and not every server has databases of users.
+        Err(error) if is_refusal(&error) => {
             let message = format!(
-                "may not be written by this user: if this restore is broken off, --resume cannot go on with it (role \
-                 readWrite on the database {} allows it)",
+                "cannot be written, so --resume will not be able to go on with this restore if it is interrupted (role \
+                 readWrite on the database {} allows it): {error}",
                 notes.namespace().db
             );
             monitor.warn(notes.namespace().to_string(), message);
@@ -268,6 +327,17 @@ async fn begin(notes: &Notes, head: &Head, monitor: &Monitor) -> Result<bool> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a restore of this archive was interrupted while users or roles lay in temporary collections; not known where the user
+/// may not read the notes.
+pub(super) async fn left_temporary_accounts(notes: &Notes) -> bool {
+    let left = async {
+        Ok::<_, Error>(
+            exist(notes).await? && read(notes).await?.is_some_and(|it| it.head.has_temporary_accounts),
+        )
+    };
+    left.await.unwrap_or(false)
 }
 
 /// Writes down every so often what has changed, and finds out whether another run has taken over.
@@ -291,13 +361,27 @@ impl Shared {
         for (stream, tally) in &self.tallies {
             let now = snapshot(tally);
             if state.written.get(stream) != Some(&now) {
-                changed.push(encode_stream(*stream, &Tally::kept(now.0.clone(), now.1, now.2, false))?);
+                changed.push(now.encode(*stream)?);
                 state.written.insert(*stream, now);
             }
         }
         self.notes.put(&changed).await?;
         let Some(phase) = phase else { return Ok(()) };
         (state.head.phase, state.head.failures) = phase;
+        self.exchange(&before, &state.head.encode()?).await
+    }
+
+    /// Begins with an earlier phase than an earlier run had come to: the phase first, since notes on streams that begin anew
+    /// mean that all of them is written once it is a later one.
+    async fn go_back_to(&self, phase: Phase) -> Result<()> {
+        self.change_head(|head| head.phase = phase).await?;
+        self.write(None).await
+    }
+
+    async fn change_head(&self, change: impl FnOnce(&mut Head)) -> Result<()> {
+        let mut state = self.state.lock().await;
+        let before = state.head.encode()?;
+        change(&mut state.head);
         self.exchange(&before, &state.head.encode()?).await
     }
 
@@ -310,9 +394,18 @@ impl Shared {
     }
 }
 
-fn snapshot(tally: &StdMutex<Tally>) -> (Counts, u64, bool) {
+fn snapshot(tally: &StdMutex<Tally>) -> Noted {
     let tally = locked(tally);
-    (tally.counts.clone(), tally.chunks, tally.refuses())
+    let (reached, uuid) = (tally.reached, tally.uuid);
+    Noted { counts: tally.counts.clone(), reached, uuid, refuses: tally.refuses() }
+}
+
+impl Noted {
+    fn encode(&self, stream: u32) -> Result<Vec<u8>> {
+        let mut tally = Tally::kept(self.counts.clone(), self.reached, self.refuses, false);
+        tally.uuid = self.uuid;
+        encode_stream(stream, &tally)
+    }
 }
 
 fn milliseconds(duration: Duration) -> i64 {
@@ -322,10 +415,10 @@ fn milliseconds(duration: Duration) -> i64 {
 /// Says so where what stands in the way may be what an earlier run has made.
 pub(super) async fn hint(notes: &Notes, error: Error) -> Error {
     let Error::Exists { namespace, others } = error else { return error };
-    if notes.exist().await.unwrap_or(false) {
-        Error::BrokenOff { namespace, others }
-    } else {
-        Error::Exists { namespace, others }
+    let earlier = if notes.exist().await.unwrap_or(false) { read(notes).await.ok().flatten() } else { None };
+    match earlier {
+        Some(earlier) if earlier.head.unusable.is_none() => Error::BrokenOff { namespace, others },
+        _ => Error::Exists { namespace, others },
     }
 }
 
@@ -338,6 +431,6 @@ pub(super) fn fuzz(note: &[u8]) {
     if let Ok(Some((stream, tally))) = decode_stream(note, false) {
         let again = encode_stream(stream, &tally).expect("what was read can be written");
         let (_, again) = decode_stream(&again, false).expect("and read").expect("as what it is");
-        assert_eq!((again.counts, again.chunks), (tally.counts, tally.chunks));
+        assert_eq!((again.counts, again.reached), (tally.counts, tally.reached));
     }
 }

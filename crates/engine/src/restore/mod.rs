@@ -1,13 +1,16 @@
-//! An archive into a deployment: plan, create, documents, views, accounts, oplog, indexes.
+//! An archive into a deployment: plan, check, create, documents, views, accounts, oplog, indexes, what expires.
 //!
 //! From a file the archive's end and index are authenticated before the first write; from a pipe
 //! truncation shows only at the end, and then the run fails.
 
 mod accounts;
+mod check;
+mod expiry;
 mod finish;
 mod ledger;
 mod oplog;
 mod plan;
+mod reconcile;
 mod tally;
 mod write;
 
@@ -18,6 +21,7 @@ use crate::replay::{IndexCatalog, Replayed};
 use crate::select::Selection;
 use crate::slices::SlicePlan;
 use crate::{Error, Result, Stop};
+pub use expiry::{Suspended, Ttl};
 use finish::Written;
 pub use ledger::LedgerOptions;
 use ledger::{Ledger, Phase};
@@ -28,6 +32,7 @@ pub use oplog::Until;
 pub(crate) use oplog::send_feed;
 use oplog::{Aside, OplogPlan, Replaying};
 use plan::Plan;
+use reconcile::reconcile;
 use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Instant;
@@ -76,6 +81,10 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Inserts in flight at once, and collections indexed at once.
     pub jobs: usize,
+    /// Do not read the whole of a file before anything is written.
+    pub no_verify: bool,
+    /// What becomes of the time after which documents expire.
+    pub ttl: Ttl,
     /// How to write down on the target how far the restore is; nothing: not at all.
     pub ledger: Option<LedgerOptions>,
 }
@@ -98,6 +107,8 @@ pub struct RestoredNamespace {
     pub inserted: u64,
     /// Documents that were there before, byte for byte.
     pub identical: u64,
+    /// Documents that stand in the archive twice, of which the oplog makes one.
+    pub superseded: u64,
     /// Documents that were not carried over.
     pub failed: u64,
     /// Indexes built.
@@ -111,6 +122,8 @@ pub struct RestoreReport {
     pub namespaces: Vec<RestoredNamespace>,
     /// What the oplog did; nothing where none was replayed.
     pub replayed: Option<Replayed>,
+    /// What does not expire until it is armed again.
+    pub suspended: Vec<Suspended>,
     /// What the archive says of itself; none in a dry run of a pipe.
     pub summary: Option<Summary>,
     /// Documents and bytes read from the archive.
@@ -140,26 +153,45 @@ pub async fn restore(
     let catalog = feed.catalog().await?;
     let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
     let earlier = ledger::take_over(&notes, options, monitor).await?;
-    let plan = match plan::plan(target, &catalog, options, earlier.as_ref(), monitor).await {
+    let begun = earlier.as_ref().filter(|earlier| earlier.has_begun());
+    let mut plan = match plan::plan(target, &catalog, options, begun.is_some(), monitor).await {
         Ok(plan) => plan,
         Err(error) => return Err(ledger::hint(&notes, error).await),
     };
+    let phase = match begun {
+        Some(earlier) => reconcile(target, &mut plan, earlier, options.existing, monitor).await?,
+        None => Phase::Preparing,
+    };
+    expiry::tell(&plan.namespaces, options.ttl, monitor);
     if let Some(oplog) = oplog.as_ref().filter(|_| is_file) {
         oplog.check(target, &plan, options).await?;
     }
+    let is_ours = match &earlier {
+        Some(earlier) => earlier.head.has_temporary_accounts,
+        None => ledger::left_temporary_accounts(&notes).await,
+    };
+    accounts::make_room(target, &plan, is_ours, options, monitor).await?;
     if options.dry_run {
         return Ok(plan.dry_report(monitor));
+    }
+    if let Some(feed) = feed.again().filter(|_| !options.no_verify) {
+        let stream = oplog.as_ref().map(OplogPlan::stream);
+        check::whole(feed, &plan, phase, stream, monitor, stop).await?;
+        if let Some(oplog) = &oplog {
+            oplog.verify_slices(stop).await?;
+        }
     }
     let own_accounts = match (&earlier, &oplog) {
         (Some(earlier), _) if earlier.has_begun() => earlier.head.own_accounts.clone(),
         (_, Some(_)) => oplog::own_accounts(target, options).await?,
         (_, None) => HashSet::new(),
     };
-    let ledger = Ledger::open(notes, earlier.as_ref(), &plan, &own_accounts, options, monitor).await?;
+    let went_on = earlier.as_ref().map(|earlier| (earlier, phase));
+    let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor).await?;
     let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
-    let phase = earlier.map_or(Phase::Preparing, |earlier| earlier.head.phase);
     let restored = run.from(phase, feed, plan, oplog).await;
-    let closed = ledger.close(restored.is_ok(), monitor).await;
+    let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
+    let closed = ledger.close(restored.is_ok(), may_go_on, monitor).await;
     let (mut report, ()) = crate::error::cause_of(restored, closed)?;
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
     monitor.stage("restore", since);
@@ -192,7 +224,13 @@ impl Run<'_> {
             ledger.enter(Phase::Documents, monitor).await?;
         }
         let plan = match phase {
-            Phase::Preparing | Phase::Documents => plan::create(target, plan, options, monitor, stop).await?,
+            Phase::Preparing | Phase::Documents => {
+                let plan = plan::create(target, plan, options, monitor, stop).await?;
+                plan::take_uuids(target, &plan).await?;
+                // Before the first document: whoever finds documents knows whose collection it was.
+                ledger.write().await?;
+                plan
+            }
             Phase::Finishing | Phase::Replaying => plan,
         };
         monitor.stage("create", since);
@@ -201,16 +239,17 @@ impl Run<'_> {
         let mut written = self.documents(phase, feed, plan, &mut aside).await?;
         if phase < Phase::Replaying {
             finish::views(target, &mut written, options, monitor).await?;
-            accounts::merge(target, &mut written, monitor).await?;
+            accounts::merge(target, &mut written, ledger, monitor).await?;
             ledger.enter(Phase::Replaying, monitor).await?;
         }
-        let mut catalog = oplog::index_catalog(&written);
+        let mut catalog = oplog::index_catalog(&written, options.existing);
         let replayed = match oplog {
             Some(plan) => self.replay(plan, again, aside, &written, &mut catalog).await?,
             None => None,
         };
+        finish::settle(&written, replayed.as_ref(), monitor);
         let since = Instant::now();
-        let built = finish::indexes(target, catalog, options.jobs, monitor, stop).await?;
+        let built = finish::indexes(target, catalog, &written, options, monitor, stop).await?;
         monitor.stage("indexes", since);
         Ok(written.report(built, replayed))
     }

@@ -5,8 +5,8 @@ use super::{Existing, RestoreOptions};
 use crate::catalog::Summary;
 use crate::oplog::{Origin, Scope, Span};
 use crate::quote::counted;
-use crate::reading::{Catalog, Feed, Piece};
-use crate::replay::{self, IndexCatalog, Marks, Places, ReplayOptions, Replayed, Rules};
+use crate::reading::{Catalog, Feed, Piece, Retracted};
+use crate::replay::{self, Disputes, IndexCatalog, Marks, Places, ReplayOptions, Replayed, Rules};
 use crate::restore::write::locked;
 use crate::slices::SlicePlan;
 use crate::spool::Spool;
@@ -15,7 +15,7 @@ use async_channel::Sender;
 use mongoark_deployment::Target;
 use mongoark_model::{CollectionKind, Namespace, Timestamp, TopologyKind};
 use mongoark_monitor::Monitor;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 /// Messages on their way to the replay.
@@ -164,6 +164,14 @@ impl OplogPlan {
         check_rights(target, plan.namespaces.iter()).await
     }
 
+    /// Reads the slices once, before anything is written.
+    pub(super) async fn verify_slices(&self, stop: &Stop) -> Result<()> {
+        match &self.slices {
+            Some(slices) => slices.verify(stop).await,
+            None => Ok(()),
+        }
+    }
+
     /// Its number in the archive.
     pub(super) fn stream(&self) -> u32 {
         self.stream
@@ -189,20 +197,27 @@ async fn check_rights(target: &Target, planned: impl Iterator<Item = &Planned>) 
 }
 
 /// Oplog entries that come by in a pipe before their time.
+#[derive(Default)]
 pub(super) struct Aside {
     stream: Option<u32>,
     spool: Option<Spool>,
+    /// The chunks among them, by their record numbers, with the places of their first bytes and of those behind them.
+    chunks: BTreeMap<u64, (u64, u64)>,
+    bytes: u64,
+    /// Places of chunks that the archive took back.
+    gone: BTreeMap<u64, u64>,
 }
 
 impl Aside {
     /// Nothing yet; from a pipe the entries of the planned oplog are put aside.
     pub(super) fn new(plan: Option<&OplogPlan>) -> Self {
-        Self { stream: plan.map(OplogPlan::stream), spool: None }
+        let stream = plan.map(OplogPlan::stream);
+        Self { stream, spool: None, chunks: BTreeMap::new(), bytes: 0, gone: BTreeMap::new() }
     }
 
     /// Whether there are none.
     fn is_empty(&self) -> bool {
-        self.spool.is_none()
+        self.chunks.is_empty()
     }
 
     /// Whether the oplog is replayed later.
@@ -215,9 +230,40 @@ impl Aside {
         self.stream == Some(stream)
     }
 
-    /// Puts entries aside.
-    pub(super) async fn put(&mut self, entries: Vec<u8>) -> Result<()> {
+    /// Puts the entries of a chunk aside.
+    pub(super) async fn put(&mut self, seq: u64, entries: Vec<u8>) -> Result<()> {
+        let begin = self.bytes;
+        self.bytes += entries.len() as u64;
+        self.chunks.insert(seq, (begin, self.bytes));
         self.spool.get_or_insert_with(Spool::new).append(entries).await
+    }
+
+    /// What the archive takes back does not count.
+    pub(super) fn take_back(&mut self, back: Retracted) {
+        let (first, last) = back.seqs;
+        while let Some(seq) = self.chunks.range(first..=last).next().map(|(seq, _)| *seq) {
+            self.gone.extend(self.chunks.remove(&seq));
+        }
+        if self.chunks.is_empty() {
+            *self = Self { spool: None, bytes: 0, gone: BTreeMap::new(), ..std::mem::take(self) };
+        }
+    }
+
+    /// The entries that count, of those that were read back from this place on.
+    fn counting(&self, place: &mut u64, entries: Vec<u8>) -> Result<Vec<u8>> {
+        if self.gone.is_empty() {
+            *place += entries.len() as u64;
+            return Ok(entries);
+        }
+        let mut counting = Vec::with_capacity(entries.len());
+        for entry in mongoark_bson_bytes::split_documents(&entries) {
+            let entry = entry.map_err(|error| Error::Catalog(error.to_string()))?;
+            if self.gone.range(..=*place).next_back().is_none_or(|(_, end)| *end <= *place) {
+                counting.extend_from_slice(entry);
+            }
+            *place += entry.len() as u64;
+        }
+        Ok(counting)
     }
 }
 
@@ -285,6 +331,7 @@ impl Replaying<'_> {
             committed_until: self.plan.scope.as_ref().map(|scope| scope.seen),
             skip_repeated: true,
             places: self.places(written),
+            disputes: disputes(written, self.options.existing),
             marks: self.marks.take(),
             expected_bytes,
         };
@@ -305,7 +352,8 @@ impl Replaying<'_> {
         let mut places = Places::new(Rules {
             selections,
             renames: self.options.renames.clone(),
-            is_by_uuid: self.plan.scope.is_some(),
+            owned_only: true,
+            with_config: self.options.selection.asks_for_config(),
             replaces: self.options.existing == Existing::Drop,
             protected: self.own_accounts.clone(),
         });
@@ -314,10 +362,12 @@ impl Replaying<'_> {
                 continue;
             }
             let source = planned.source();
-            if locked(&planned.tally).refuses() {
+            let tally = locked(&planned.tally);
+            if tally.refuses() {
                 places.give_up(&source);
             } else {
-                places.insert(&source, &planned.metadata);
+                let is_shared = planned.stays(self.options.existing);
+                places.insert_as(&source, &planned.metadata, tally.uuid, is_shared);
             }
         }
         places
@@ -333,6 +383,16 @@ impl Replaying<'_> {
             self.monitor.fail("admin", message, 1);
         }
     }
+}
+
+/// Documents that could not be inserted, and that the oplog may settle.
+fn disputes(written: &super::finish::Written, existing: Existing) -> Disputes {
+    let mut disputes = Disputes::default();
+    for (planned, _) in &written.namespaces {
+        let ids = locked(&planned.tally).disputed();
+        disputes.insert(planned.metadata.data_namespace(), planned.stream, ids, planned.stays(existing));
+    }
+    disputes
 }
 
 /// Hands all entries over in their order, until nobody takes them.
@@ -364,22 +424,23 @@ pub(crate) async fn send_feed(mut feed: Feed, stream: u32, to: &Sender<Result<Ve
     feed.take_only(HashSet::from([stream]));
     loop {
         match feed.next().await? {
-            Piece::Chunk(chunk, _share) if chunk.stream == stream => send(chunk.bytes, to).await?,
+            Piece::Chunk(chunk, _share, _) if chunk.stream == stream => send(chunk.bytes, to).await?,
             Piece::Chunk(..) | Piece::StreamEnd(_) | Piece::Retract(_) => {}
             Piece::End(_) => return Ok(()),
         }
     }
 }
 
-async fn send_aside(aside: Aside, to: &Sender<Result<Vec<u8>>>) -> Result<()> {
-    let Some(spool) = aside.spool else { return Ok(()) };
+async fn send_aside(mut aside: Aside, to: &Sender<Result<Vec<u8>>>) -> Result<()> {
+    let Some(spool) = aside.spool.take() else { return Ok(()) };
     let mut entries = spool.read_back().await?;
+    let mut place = 0;
     loop {
         let piece = entries.read(PIECE_BYTES).await?;
         if piece.is_empty() {
             return Ok(());
         }
-        send(piece, to).await?;
+        send(aside.counting(&mut place, piece)?, to).await?;
     }
 }
 
@@ -388,8 +449,8 @@ async fn send(entries: Vec<u8>, to: &Sender<Result<Vec<u8>>>) -> Result<()> {
 }
 
 /// The indexes to build, before the oplog changes them.
-pub(super) fn index_catalog(written: &super::finish::Written) -> IndexCatalog {
-    let mut catalog = IndexCatalog::new();
+pub(super) fn index_catalog(written: &super::finish::Written, existing: Existing) -> IndexCatalog {
+    let mut catalog = IndexCatalog::deferring_expiry();
     for (planned, _) in &written.namespaces {
         let metadata = &planned.metadata;
         if metadata.kind.is_accounts() || locked(&planned.tally).refuses() {
@@ -397,7 +458,8 @@ pub(super) fn index_catalog(written: &super::finish::Written) -> IndexCatalog {
         }
         let collated = matches!(metadata.options.get("collation"), Ok(Some(_)));
         let specs = metadata.indexes.clone();
-        let indexes = crate::replay::CollectionIndexes { specs, collated };
+        let indexes =
+            crate::replay::CollectionIndexes { specs, collated, expires: planned.expires(existing) };
         catalog.insert(metadata.namespace.clone(), indexes);
     }
     catalog

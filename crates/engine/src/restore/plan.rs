@@ -1,20 +1,25 @@
 //! What a restore will do, decided before anything is written: names on the target, what exists
 //! there, and what is created.
 
-use super::ledger::Earlier;
 use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
 use crate::reading::{Catalog, CatalogEntry};
 use crate::rename::renamed;
 use crate::restore::tally::Tally;
+use crate::select::is_restored;
 use crate::{Error, Result, Stop, together};
+use bson::RawDocumentBuf;
+use mongoark_bson_bytes::{Builder, Elements};
 use mongoark_deployment::{ErrorKind, Target};
-use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
+use mongoark_model::{CollectionKind, CollectionMetadata, Namespace, TopologyKind};
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// Create commands in flight at once.
 const CREATE_JOBS: usize = 16;
+
+/// The option of a collection that says after how long its documents expire.
+const EXPIRES: &str = "expireAfterSeconds";
 
 /// One namespace of the archive and what becomes of it.
 #[derive(Clone)]
@@ -33,19 +38,32 @@ pub(super) struct Planned {
     pub(super) there: Option<CollectionMetadata>,
     /// Whether an earlier run has made it.
     pub(super) is_made: bool,
+    /// Whether somebody else has made it since an earlier run began.
+    pub(super) is_foreign: bool,
+    /// Whether what an earlier run wrote down about it counts no longer.
+    pub(super) is_restarted: bool,
     /// What happened to its documents so far.
     pub(super) tally: Arc<Mutex<Tally>>,
 }
 
 impl Planned {
-    /// What exists is what an earlier run has made, unless it was there before.
-    fn go_on_with(&mut self, earlier: &Earlier) {
-        if !earlier.was_there(self.stream) {
-            self.is_made = self.there.take().is_some();
-        }
-        if let Some(tally) = earlier.tallies.get(&self.stream) {
-            self.tally = Arc::new(Mutex::new(tally.clone()));
-        }
+    /// Whether the target would hold documents against a validator: the archive's, or its own. To pass one by takes a right of
+    /// its own, which is asked for nowhere else.
+    pub(super) fn has_validator(&self) -> bool {
+        let has_one = |metadata: &CollectionMetadata| !matches!(metadata.options.get("validator"), Ok(None));
+        has_one(&self.metadata) || self.there.as_ref().is_some_and(has_one)
+    }
+
+    /// Whether it was on the target before and stays, so that documents are added to it.
+    pub(super) fn stays(&self, existing: Existing) -> bool {
+        self.there.is_some() && (existing != Existing::Drop || is_merged_always(&self.metadata))
+    }
+
+    /// After how long its documents expire by its own options, as the kind and the value of a BSON element; nothing where the
+    /// target's own collection stays.
+    pub(super) fn expires(&self, existing: Existing) -> Option<(u8, Vec<u8>)> {
+        let after = mongoark_bson_bytes::get(self.metadata.options.as_bytes(), EXPIRES).ok().flatten();
+        after.filter(|_| !self.stays(existing)).map(|after| (after.kind, after.value.to_vec()))
     }
 
     /// What it is at the source, under its name there.
@@ -59,39 +77,81 @@ pub(super) struct Plan {
     pub(super) namespaces: Vec<Planned>,
 }
 
+/// Plans a restore; what exists is in the way unless it `goes_on` behind what an earlier run has made.
 pub(super) async fn plan(
     target: &Target,
     catalog: &Catalog,
     options: &RestoreOptions,
-    earlier: Option<&Earlier>,
+    goes_on: bool,
     monitor: &Monitor,
 ) -> Result<Plan> {
-    let mut namespaces: Vec<Planned> = catalog
-        .collections
-        .iter()
-        .filter(|entry| options.selection.takes(&entry.metadata.namespace))
-        .map(|entry| planned(entry, options))
-        .collect();
+    let mut namespaces = wanted(catalog, options, monitor);
     if namespaces.is_empty() && options.selection.is_partial() {
         return Err(Error::Usage(
             "nothing in the archive is selected; 'mongoark ls' shows what it holds".to_owned(),
         ));
     }
     refuse_collisions(&namespaces)?;
+    refuse_places(target, &namespaces, options)?;
     refuse_haystack(target, &namespaces)?;
     let there = existing(target, &namespaces).await?;
-    let begun = earlier.filter(|earlier| earlier.has_begun());
     for planned in &mut namespaces {
         planned.there = there.get(&planned.metadata.namespace).cloned();
-        if let Some(earlier) = begun {
-            planned.go_on_with(earlier);
-        }
     }
-    if options.existing == Existing::Fail && begun.is_none() {
+    if options.existing == Existing::Fail && !goes_on {
         refuse_existing(&namespaces, &there)?;
     }
     monitor.step(format!("{} namespaces to restore into {}", namespaces.len(), target.topology()));
     Ok(Plan { namespaces })
+}
+
+/// What is selected, but for what no restore writes, which is told.
+fn wanted(catalog: &Catalog, options: &RestoreOptions, monitor: &Monitor) -> Vec<Planned> {
+    let asks = options.selection.asks_for_config();
+    let selected = catalog.collections.iter().filter(|it| options.selection.takes(&it.metadata.namespace));
+    let (restored, left): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
+        selected.partition(|entry| is_restored(&entry.metadata.namespace, entry.metadata.kind, asks));
+    let (config, others): (Vec<&CatalogEntry>, Vec<&CatalogEntry>) =
+        left.into_iter().partition(|entry| entry.metadata.namespace.db == "config");
+    if !config.is_empty() {
+        let names: Vec<&str> = config.iter().map(|it| it.metadata.namespace.collection.as_str()).collect();
+        let message = format!(
+            "not restored: the state of the cluster that the archive was taken from ({}). To restore it all the same, name it \
+             with --include config",
+            names.join(", ")
+        );
+        monitor.warn("config", message);
+    }
+    for entry in others {
+        let name = entry.metadata.namespace.to_string();
+        let message = "was not restored: it belongs to the server that the archive was taken from";
+        if entry.metadata.namespace.is_system() {
+            monitor.warn(name, message);
+        } else {
+            monitor.fail(name, message, entry.documents);
+        }
+    }
+    restored.into_iter().map(|entry| planned(entry, options)).collect()
+}
+
+/// Nothing is written to where nothing is restored to, under another name neither.
+fn refuse_places(target: &Target, namespaces: &[Planned], options: &RestoreOptions) -> Result<()> {
+    let asks = options.selection.asks_for_config();
+    for planned in namespaces {
+        let to = &planned.metadata.namespace;
+        if !is_restored(to, planned.metadata.kind, asks) {
+            return Err(Error::Usage(format!(
+                "{} would be restored as {to}, which belongs to the server itself; choose another name",
+                planned.from
+            )));
+        }
+        if to.db == "config" && *target.topology() == TopologyKind::Sharded {
+            return Err(Error::Usage(format!(
+                "{to} is the state of a cluster, and is never restored into one: this target is a cluster. Leave it out"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn planned(entry: &CatalogEntry, options: &RestoreOptions) -> Planned {
@@ -109,6 +169,8 @@ fn planned(entry: &CatalogEntry, options: &RestoreOptions) -> Planned {
         bytes: entry.bytes,
         there: None,
         is_made: false,
+        is_foreign: false,
+        is_restarted: false,
         tally,
     }
 }
@@ -206,6 +268,16 @@ pub(super) async fn create(
     Ok(Plan { namespaces: together::all(CREATE_JOBS, created).await? })
 }
 
+/// Takes down which collection each one is on the target: a name may be another's by the time that a later run looks.
+pub(super) async fn take_uuids(target: &Target, plan: &Plan) -> Result<()> {
+    let there = existing(target, &plan.namespaces).await?;
+    for planned in &plan.namespaces {
+        let uuid = there.get(&planned.metadata.namespace).and_then(|metadata| metadata.uuid);
+        planned.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).uuid = uuid;
+    }
+    Ok(())
+}
+
 /// What exists is kept as it is when merging; where it is something else than the archive's, that is
 /// not carried over.
 fn tell_other_definition(planned: &Planned, monitor: &Monitor) {
@@ -264,7 +336,7 @@ async fn create_one(
     {
         return Ok(planned);
     }
-    match target.create(metadata).await {
+    match target.create(&without_expiry(metadata)?).await {
         Ok(()) => Ok(planned),
         Err(error) if is_refusal(&error) => {
             monitor.fail(planned.metadata.namespace.to_string(), error.to_string(), 0);
@@ -275,6 +347,21 @@ async fn create_one(
     }
 }
 
+/// A collection is made without the time after which its documents expire, which is set last: the target would remove documents
+/// before they are all there, and before the oplog changes them.
+fn without_expiry(metadata: &CollectionMetadata) -> Result<CollectionMetadata> {
+    let unusable = |error: &dyn std::fmt::Display| Error::Catalog(format!("{}: {error}", metadata.namespace));
+    let mut options = Builder::new();
+    for option in Elements::new(metadata.options.as_bytes()).map_err(|error| unusable(&error))? {
+        let option = option.map_err(|error| unusable(&error))?;
+        if option.key != EXPIRES.as_bytes() {
+            options.element(&option);
+        }
+    }
+    let options = RawDocumentBuf::from_bytes(options.finish()).map_err(|error| unusable(&error))?;
+    Ok(CollectionMetadata { options, ..metadata.clone() })
+}
+
 /// Whether a failure is about this namespace alone.
 pub(super) fn is_refusal(error: &mongoark_deployment::Error) -> bool {
     matches!(error.kind(), ErrorKind::Command(_) | ErrorKind::Unauthorized)
@@ -283,10 +370,7 @@ pub(super) fn is_refusal(error: &mongoark_deployment::Error) -> bool {
 impl Plan {
     /// Those that stand on the target and stay.
     pub(super) fn there(&self, existing: Existing) -> HashSet<u32> {
-        let stays = |planned: &&Planned| {
-            planned.there.is_some() && (existing != Existing::Drop || is_merged_always(&planned.metadata))
-        };
-        let there = self.namespaces.iter().filter(stays);
+        let there = self.namespaces.iter().filter(|planned| planned.stays(existing));
         there.map(|planned| planned.stream).collect()
     }
 
@@ -308,6 +392,7 @@ impl Plan {
                 kind,
                 inserted: 0,
                 identical: 0,
+                superseded: 0,
                 failed: 0,
                 indexes: 0,
             });

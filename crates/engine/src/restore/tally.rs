@@ -1,14 +1,61 @@
 //! What happened to the documents of one collection: every one is counted, some are named.
 
+use crate::reading::ChunkName;
 use mongoark_bson_bytes::Builder;
 use mongoark_deployment::{InsertOutcome, Rejected};
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 /// Refused documents that are named; the others are only counted.
 const NAMED: usize = 5;
 /// What the server says of a document whose `_id` is there already.
 const DUPLICATE_KEY: i32 = 11000;
+/// Duplicates of one collection that wait for the oplog, and bytes of their `_id`s; more are conflicts at once.
+const DISPUTED: usize = 10_000;
+const DISPUTED_BYTES: usize = 1024 * 1024;
+
+/// An `_id`: the kind of its BSON element, and its value.
+pub(super) type Id = (u8, Vec<u8>);
+
+/// Which chunks of a stream are done: the number of the last one, and a hash over the numbers and tags of all of them. Two
+/// readers that have the same one have done the same chunks, whatever else either of them got to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reached {
+    /// How many there are.
+    pub(super) chunks: u64,
+    /// The record number of the last; 0 before the first.
+    pub(super) last: u64,
+    /// `SHA-256(hash before || number as 8 bytes, little-endian || tag)`; zeros before the first.
+    pub(super) hash: [u8; 32],
+}
+
+impl Reached {
+    /// Takes the next chunk in.
+    pub(super) fn push(&mut self, ChunkName { seq, tag }: ChunkName) {
+        let hash = Sha256::new().chain_update(self.hash).chain_update(seq.to_le_bytes());
+        *self = Self {
+            chunks: self.chunks + 1,
+            last: seq,
+            hash: hash.chain_update(tag.as_bytes()).finalize().into(),
+        };
+    }
+
+    /// Whether these, in their order, begin with what was done.
+    pub(super) fn is_beginning_of(&self, chunks: &[ChunkName]) -> bool {
+        let mut passed = Self::default();
+        chunks
+            .iter()
+            .filter(|name| name.seq <= self.last && self.chunks > 0)
+            .for_each(|name| passed.push(*name));
+        passed == *self
+    }
+
+    /// The record number up to which nothing is to be read; none where all is.
+    pub(super) fn behind(&self) -> Option<u64> {
+        (self.chunks > 0).then_some(self.last)
+    }
+}
 
 /// What became of documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +65,8 @@ pub(super) struct Counts {
     pub(super) rejected: u64,
     /// Documents that came twice, of which the oplog makes one.
     pub(super) superseded: u64,
+    /// Those among them of which the oplog has to tell that it does.
+    pub(super) disputed: Vec<Rejected>,
     /// Some of those that were refused.
     pub(super) named: Vec<Rejected>,
 }
@@ -32,16 +81,19 @@ impl Counts {
     pub(super) fn of(outcome: InsertOutcome) -> Self {
         let rejected = outcome.rejected.len() as u64;
         let named = outcome.rejected.into_iter().take(NAMED).collect();
-        Self { inserted: outcome.inserted, identical: outcome.identical, rejected, superseded: 0, named }
+        Self { inserted: outcome.inserted, identical: outcome.identical, rejected, named, ..Self::default() }
     }
 
-    /// What became of a batch whose collection the oplog settles: a document that stands in the archive twice is there
-    /// once and right in the end.
-    pub(super) fn of_unsettled(mut outcome: InsertOutcome) -> Self {
-        let before = outcome.rejected.len();
-        outcome.rejected.retain(|rejected| rejected.code != DUPLICATE_KEY);
-        let superseded = (before - outcome.rejected.len()) as u64;
-        Self { superseded, ..Self::of(outcome) }
+    /// What became of a batch where the oplog is replayed later, in a collection that is new or was there. A document that was
+    /// removed and stored anew while its collection was read may stand in the archive twice. The oplog has its insertion then,
+    /// and makes one of the two: whether it does is seen when it is replayed.
+    pub(super) fn of_unsettled(mut outcome: InsertOutcome, is_new: bool) -> Self {
+        let is_disputed = |rejected: &mut Rejected| rejected.code == DUPLICATE_KEY && rejected.id.is_some();
+        let disputed: Vec<Rejected> = outcome.rejected.extract_if(.., is_disputed).collect();
+        // In a collection of this restore's making, the same bytes are the archive's own.
+        let repeated = if is_new { std::mem::take(&mut outcome.identical) } else { 0 };
+        let superseded = disputed.len() as u64 + repeated;
+        Self { superseded, disputed, ..Self::of(outcome) }
     }
 
     fn add(&mut self, other: Self) {
@@ -49,8 +101,28 @@ impl Counts {
         self.identical += other.identical;
         self.rejected += other.rejected;
         self.superseded += other.superseded;
+        self.name(other.named);
+        let mut bytes: usize = self.disputed.iter().map(size).sum();
+        for disputed in other.disputed {
+            bytes += size(&disputed);
+            if self.disputed.len() < DISPUTED && bytes <= DISPUTED_BYTES {
+                self.disputed.push(disputed);
+            } else {
+                self.is_conflict(disputed);
+            }
+        }
+    }
+
+    fn name(&mut self, named: impl IntoIterator<Item = Rejected>) {
         let room = NAMED.saturating_sub(self.named.len());
-        self.named.extend(other.named.into_iter().take(room));
+        self.named.extend(named.into_iter().take(room));
+    }
+
+    /// A duplicate that nothing settles.
+    fn is_conflict(&mut self, rejected: Rejected) {
+        self.superseded = self.superseded.saturating_sub(1);
+        self.rejected += 1;
+        self.name([rejected]);
     }
 
     fn documents(&self) -> u64 {
@@ -58,32 +130,70 @@ impl Counts {
     }
 }
 
+fn size(rejected: &Rejected) -> usize {
+    rejected.message.len() + rejected.id.as_ref().map_or(0, |(_, value)| value.len())
+}
+
 /// What happened to one collection, chunk for chunk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     /// Of all chunks before the first that is under way.
     pub(super) counts: Counts,
-    /// How many chunks those are.
-    pub(super) chunks: u64,
+    /// Which chunks those are.
+    pub(super) reached: Reached,
+    /// The collection's UUID on the target.
+    pub(super) uuid: Option<[u8; 16]>,
+    /// The place of the first chunk that is under way, among those that this run reads.
+    next: u64,
     /// Chunks behind one that is under way.
-    ahead: BTreeMap<u64, Counts>,
+    ahead: BTreeMap<u64, (ChunkName, Counts)>,
     refused: bool,
     reported: bool,
 }
 
 impl Tally {
     /// What an earlier run has done, and told where it has `reported` it.
-    pub(super) fn kept(counts: Counts, chunks: u64, refused: bool, reported: bool) -> Self {
-        Self { counts, chunks, ahead: BTreeMap::new(), refused, reported }
+    pub(super) fn kept(counts: Counts, reached: Reached, refused: bool, reported: bool) -> Self {
+        Self { counts, reached, refused, reported, ..Self::default() }
     }
 
-    /// Adds what became of a chunk, which is told by its place among those of its collection.
-    pub(super) fn add(&mut self, chunk: u64, counts: Counts) {
-        self.ahead.insert(chunk, counts);
-        while let Some(counts) = self.ahead.remove(&self.chunks) {
+    /// Nothing is done yet of this collection of the target.
+    pub(super) fn of_collection(uuid: Option<[u8; 16]>) -> Self {
+        Self { uuid, ..Self::default() }
+    }
+
+    /// Adds what became of a chunk, which is the `place`-th that this run reads of its collection.
+    pub(super) fn add(&mut self, place: u64, name: ChunkName, counts: Counts) {
+        self.ahead.insert(place, (name, counts));
+        while let Some((name, counts)) = self.ahead.remove(&self.next) {
             self.counts.add(counts);
-            self.chunks += 1;
+            self.reached.push(name);
+            self.next += 1;
         }
+    }
+
+    /// Documents that are on the target by this restore, or were there already.
+    pub(super) fn on_the_target(&self) -> u64 {
+        self.counts.inserted + self.counts.identical
+    }
+
+    /// The `_id`s of duplicates that wait for the oplog.
+    pub(super) fn disputed(&self) -> HashSet<Id> {
+        self.counts.disputed.iter().filter_map(|disputed| disputed.id.clone()).collect()
+    }
+
+    /// Of the duplicates that waited, those with these `_id`s are conflicts; the oplog has made one document of the others.
+    pub(super) fn settle(&mut self, unsettled: &HashSet<Id>) -> Option<(String, u64)> {
+        let disputed = std::mem::take(&mut self.counts.disputed);
+        let is_conflict = |it: &Rejected| it.id.as_ref().is_none_or(|id| unsettled.contains(id));
+        let conflicts: Vec<Rejected> = disputed.into_iter().filter(is_conflict).collect();
+        let count = conflicts.len() as u64;
+        let mut told = Counts::default();
+        for conflict in conflicts {
+            told.is_conflict(conflict.clone());
+            self.counts.is_conflict(conflict);
+        }
+        (count > 0).then(|| (refusal(&told), count))
     }
 
     /// From now on no document can be written: the collection could not be made, or broke.
@@ -98,30 +208,32 @@ impl Tally {
 
     /// All documents that came by.
     pub(super) fn seen(&self) -> u64 {
-        self.counts.documents() + self.ahead.values().map(Counts::documents).sum::<u64>()
+        self.counts.documents() + self.ahead.values().map(|(_, counts)| counts.documents()).sum::<u64>()
     }
 
     /// The text of the failure to report, once.
     pub(super) fn failure(&mut self) -> Option<String> {
-        let Counts { rejected, named, .. } = &self.counts;
-        if *rejected == 0 || std::mem::replace(&mut self.reported, true) {
+        if self.counts.rejected == 0 || std::mem::replace(&mut self.reported, true) {
             return None;
         }
-        let mut text = format!("{rejected} documents were not restored");
-        for rejected in named {
-            let id = rejected
-                .id
-                .as_ref()
-                .map_or_else(|| "no _id".to_owned(), |(kind, value)| show_id(*kind, value));
-            // Writing into a String cannot fail.
-            let _ = write!(text, "; {id}: {}", rejected.message);
-        }
-        let more = rejected.saturating_sub(named.len() as u64);
-        if more > 0 && !named.is_empty() {
-            let _ = write!(text, "; and {more} more");
-        }
-        Some(text)
+        Some(refusal(&self.counts))
     }
+}
+
+/// How many documents were refused, and why some of them were.
+fn refusal(Counts { rejected, named, .. }: &Counts) -> String {
+    let mut text = format!("{rejected} documents were not restored");
+    for rejected in named {
+        let id =
+            rejected.id.as_ref().map_or_else(|| "no _id".to_owned(), |(kind, value)| show_id(*kind, value));
+        // Writing into a String cannot fail.
+        let _ = write!(text, "; {id}: {}", rejected.message);
+    }
+    let more = rejected.saturating_sub(named.len() as u64);
+    if more > 0 && !named.is_empty() {
+        let _ = write!(text, "; and {more} more");
+    }
+    text
 }
 
 fn show_id(kind: u8, value: &[u8]) -> String {
@@ -153,7 +265,7 @@ mod tests {
             rejected: (0..7).map(rejected).collect(),
             stopped: false,
         };
-        tally.add(0, Counts::of(outcome));
+        tally.add(0, name(7), Counts::of(outcome));
         assert_eq!(tally.seen(), 11);
         let text = tally.failure().unwrap();
         assert!(
@@ -166,11 +278,54 @@ mod tests {
     #[test]
     fn a_chunk_counts_once_all_before_it_are_done() {
         let inserted = |n| Counts { inserted: n, ..Counts::default() };
-        let mut tally = Tally::kept(inserted(10), 2, false, false);
-        tally.add(4, inserted(300));
-        tally.add(3, inserted(20));
-        assert_eq!((tally.chunks, tally.counts.inserted, tally.seen()), (2, 10, 330));
-        tally.add(2, inserted(1));
-        assert_eq!((tally.chunks, tally.counts.inserted, tally.seen()), (5, 331, 331));
+        let mut tally = Tally::kept(inserted(10), Reached::default(), false, false);
+        tally.add(2, name(9), inserted(300));
+        tally.add(1, name(8), inserted(20));
+        assert_eq!((tally.reached.chunks, tally.counts.inserted, tally.seen()), (0, 10, 330));
+        tally.add(0, name(5), inserted(1));
+        assert_eq!((tally.reached.chunks, tally.counts.inserted, tally.seen()), (3, 331, 331));
+        assert_eq!(tally.reached.behind(), Some(9));
+    }
+
+    #[test]
+    fn what_is_done_is_known_by_what_it_is_and_not_by_how_much() {
+        let mut reached = Reached::default();
+        assert!(reached.is_beginning_of(&[name(3)]), "nothing is done yet");
+        [3, 4, 9].into_iter().for_each(|seq| reached.push(name(seq)));
+        assert!(reached.is_beginning_of(&[3, 4, 9].map(name)));
+        assert!(reached.is_beginning_of(&[3, 4, 9, 12].map(name)));
+        assert!(!reached.is_beginning_of(&[4, 9, 12].map(name)), "3 was taken back since");
+        assert!(!reached.is_beginning_of(&[3, 4, 5, 9].map(name)));
+        assert!(!reached.is_beginning_of(&[3, 4].map(name)));
+        assert!(!reached.is_beginning_of(&[3, 4, 10].map(name)));
+    }
+
+    #[test]
+    fn a_duplicate_that_the_oplog_does_not_settle_is_a_conflict() {
+        let duplicate = |n: i32| Rejected {
+            id: Some((0x10, n.to_le_bytes().to_vec())),
+            code: 11000,
+            message: "dup".to_owned(),
+        };
+        let outcome = InsertOutcome {
+            inserted: 1,
+            identical: 2,
+            rejected: vec![duplicate(1), duplicate(2), Rejected { code: 121, ..duplicate(3) }],
+            stopped: false,
+        };
+        let mut tally = Tally::default();
+        tally.add(0, name(1), Counts::of_unsettled(outcome, true));
+        assert_eq!((tally.seen(), tally.counts.superseded, tally.counts.rejected), (6, 4, 1));
+        assert_eq!(tally.disputed().len(), 2);
+        let (text, documents) = tally.settle(&HashSet::from([(0x10, vec![2, 0, 0, 0])])).unwrap();
+        assert_eq!((tally.seen(), tally.counts.superseded, tally.counts.rejected, documents), (6, 3, 2, 1));
+        assert!(text.contains("1 documents were not restored; {\"_id\":2}: dup"), "{text}");
+        assert!(tally.settle(&HashSet::new()).is_none());
+    }
+
+    fn name(seq: u64) -> ChunkName {
+        // Only a container makes tags; one that all share serves here.
+        let tag = mongoark_container::Tag::default();
+        ChunkName { seq, tag }
     }
 }

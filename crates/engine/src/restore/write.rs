@@ -5,11 +5,11 @@ use super::finish::Written;
 use super::ledger::Phase;
 use super::oplog::Aside;
 use super::plan::{Plan, Planned, is_merged_always, is_refusal};
-use super::tally::{Counts as Outcome, Tally};
+use super::tally::{Counts as Outcome, Reached, Tally};
 use super::{Existing, Run};
 use crate::catalog::Summary;
 use crate::pool::Share;
-use crate::reading::{Feed, Piece};
+use crate::reading::{ChunkName, Feed, Piece};
 use crate::{Error, Result, Stop};
 use mongoark_container::Chunk;
 use mongoark_deployment::{Inserter, Target};
@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 /// Account documents that are kept until they are merged; more of them is no users collection.
 const ACCOUNT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A chunk, and its place among those of its collection.
-type Work = (u64, Chunk, Share);
+/// A chunk, its place among those of its collection that this run reads, and its name.
+type Work = (u64, ChunkName, Chunk, Share);
 
 /// A collection that documents arrive for.
 struct Destination {
@@ -34,11 +34,21 @@ struct Destination {
     /// Users or roles, kept until the end.
     accounts: Vec<Vec<u8>>,
     arrived: Counts,
-    /// The place of the next chunk that comes.
+    /// The place of the next chunk that is written.
     next: u64,
-    /// Chunks that an earlier run has written, and their documents.
-    written: u64,
+    /// Whether any chunk has come by.
+    has_come: bool,
+    /// What an earlier run has written, and its documents.
+    earlier: Earlier,
     kept: u64,
+}
+
+/// How much of a collection an earlier run has written.
+enum Earlier {
+    /// These chunks; of a pipe those that have `passed` are told from others. Where they are all there are, none may follow.
+    Chunks { done: Reached, passed: Reached, is_all: bool },
+    /// Everything, whatever comes.
+    Everything,
 }
 
 /// What the inserting tasks share.
@@ -51,8 +61,7 @@ struct Context {
     accept_identical: bool,
     /// Whether an earlier run may have written some of what comes.
     may_be_there: bool,
-    /// Whether the oplog settles which of two documents with one `_id` is right. A document that was removed and
-    /// stored anew while its collection was read may stand in the archive twice.
+    /// Whether the oplog is replayed, which settles what of a document that stands in the archive twice is right.
     is_settled_later: bool,
 }
 
@@ -88,13 +97,13 @@ pub(super) async fn documents(
     let wanted = plan.namespaces.into_iter().map(|planned| Destination::new(planned, phase));
     let mut destinations: HashMap<u32, Destination> =
         wanted.map(|destination| (destination.planned.stream, destination)).collect();
-    let takes = destinations.values().filter(|destination| destination.written < u64::MAX);
-    if feed.take_behind(takes.map(|destination| (destination.planned.stream, destination.written)).collect())
-    {
+    if let Some(chunks) = feed.chunks() {
         for destination in destinations.values_mut() {
-            destination.next = destination.written;
+            destination.pass_over(chunks.get(&destination.planned.stream).map_or(&[], Vec::as_slice))?;
         }
     }
+    let takes = destinations.values().filter_map(|it| Some((it.planned.stream, it.earlier.behind()?)));
+    feed.take_behind(&takes.collect());
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
     let to = Route { context: &context, run };
     let read = route(&mut feed, &mut destinations, &mut workers, aside, &to).await;
@@ -106,8 +115,14 @@ pub(super) async fn documents(
         destination.queue = None;
     }
     let inserted = join(&mut workers, &context).await;
+    if matches!(read, Err(Error::Retracted)) {
+        let why =
+            "it was read from a pipe in which the archive took documents back that were written already";
+        run.ledger.spoil(why).await?;
+    }
     let (summary, ()) = crate::error::cause_of(read, inserted)?;
     run.ledger.check()?;
+    destinations.values().try_for_each(Destination::check_passed)?;
     account_for_all(&destinations, run.monitor)?;
     Ok(written(destinations, summary))
 }
@@ -131,22 +146,23 @@ async fn route(
         run.ledger.check()?;
         context.abort.check().map_err(|_| Error::PipelineClosed("an inserting task"))?;
         match feed.next().await? {
-            Piece::Chunk(chunk, share) => {
+            Piece::Chunk(chunk, share, name) => {
                 if aside.takes(chunk.stream) {
-                    aside.put(chunk.bytes).await?;
+                    aside.put(name.seq, chunk.bytes).await?;
                     continue;
                 }
                 // A stream that is not selected comes by in a pipe, and is passed over.
                 let Some(destination) = destinations.get_mut(&chunk.stream) else { continue };
-                destination.take(chunk, share, workers, to)?;
+                destination.take(name, chunk, share, workers, to)?;
             }
             Piece::StreamEnd(stream) => {
                 if let Some(destination) = destinations.get_mut(&stream) {
                     destination.queue = None;
                 }
             }
+            Piece::Retract(back) if aside.takes(back.stream) => aside.take_back(back),
             Piece::Retract(back) => {
-                if destinations.get(&back.stream).is_some_and(|destination| destination.next > 0) {
+                if destinations.get(&back.stream).is_some_and(|destination| destination.has_come) {
                     return Err(Error::Retracted);
                 }
             }
@@ -159,32 +175,66 @@ impl Destination {
     /// One of which all that was written before this phase is passed over.
     fn new(planned: Planned, phase: Phase) -> Self {
         let tally = locked(&planned.tally);
-        let (chunks, kept) = (tally.chunks, tally.seen());
+        let (done, kept) = (tally.reached, tally.seen());
         drop(tally);
-        // Accounts are merged after the documents.
-        let is_done =
-            phase == Phase::Replaying || phase == Phase::Finishing && !planned.metadata.kind.is_accounts();
-        let written = match is_done {
-            true => u64::MAX,
-            false if planned.metadata.kind.is_accounts() => 0,
-            false => chunks,
+        // Accounts are merged after the documents; until then they are only read.
+        let earlier = match planned.metadata.kind.is_accounts() {
+            true if phase == Phase::Replaying => Earlier::Everything,
+            true => Earlier::nothing(),
+            false => Earlier::Chunks { done, passed: Reached::default(), is_all: phase >= Phase::Finishing },
         };
         let (accounts, arrived) = (Vec::new(), Counts::default());
-        Self { planned, queue: None, accounts, arrived, next: 0, written, kept }
+        Self { planned, queue: None, accounts, arrived, next: 0, has_come: false, earlier, kept }
+    }
+
+    /// Of a file: what an earlier run has written is passed over, once it is seen to be of this archive.
+    fn pass_over(&mut self, chunks: &[ChunkName]) -> Result<()> {
+        let Earlier::Chunks { done, passed, is_all } = &mut self.earlier else { return Ok(()) };
+        let is_known = done.is_beginning_of(chunks) && (!*is_all || done.chunks == chunks.len() as u64);
+        *passed = *done;
+        if is_known { Ok(()) } else { Err(self.of_another_archive()) }
+    }
+
+    /// An error where an earlier run has written what has not come by.
+    fn check_passed(&self) -> Result<()> {
+        match &self.earlier {
+            Earlier::Chunks { done, passed, .. } if done != passed => Err(self.of_another_archive()),
+            _ => Ok(()),
+        }
+    }
+
+    fn of_another_archive(&self) -> Error {
+        Error::Refused(format!(
+            "{}: the interrupted restore had read other documents than this archive has: the archive was still being \
+             written then, or documents were taken back since. Restore anew without --resume, with --existing drop",
+            self.planned.from
+        ))
+    }
+
+    /// Whether a chunk was written by an earlier run.
+    fn is_written(&mut self, name: ChunkName) -> Result<bool> {
+        let Earlier::Chunks { done, passed, is_all } = &mut self.earlier else { return Ok(true) };
+        if done.behind().is_some_and(|last| name.seq <= last) {
+            passed.push(name);
+            return Ok(true);
+        }
+        if passed == done && !*is_all { Ok(false) } else { Err(self.of_another_archive()) }
     }
 
     fn take(
         &mut self,
+        name: ChunkName,
         chunk: Chunk,
         share: Share,
         workers: &mut JoinSet<Result<()>>,
         to: &Route<'_>,
     ) -> Result<()> {
-        let place = self.next;
-        self.next += 1;
-        if place < self.written {
+        self.has_come = true;
+        if self.is_written(name)? {
             return Ok(());
         }
+        let place = self.next;
+        self.next += 1;
         self.arrived += Counts::new(u64::from(chunk.documents), chunk.bytes.len() as u64);
         if self.planned.metadata.kind.is_accounts() {
             return self.keep_accounts(&chunk);
@@ -193,7 +243,7 @@ impl Destination {
             Some(queue) => queue,
             None => self.queue.insert(start(&self.planned, self.kept, workers, to)),
         };
-        queue.try_send((place, chunk, share)).map_err(|_| Error::PipelineClosed("an inserting task"))
+        queue.try_send((place, name, chunk, share)).map_err(|_| Error::PipelineClosed("an inserting task"))
     }
 
     fn keep_accounts(&mut self, chunk: &Chunk) -> Result<()> {
@@ -208,6 +258,21 @@ impl Destination {
             self.accounts.push(document.to_vec());
         }
         Ok(())
+    }
+}
+
+impl Earlier {
+    fn nothing() -> Self {
+        Self::Chunks { done: Reached::default(), passed: Reached::default(), is_all: false }
+    }
+
+    /// Up to which record number nothing is to be read; nothing where nothing is to be read at all.
+    #[expect(clippy::option_option, reason = "whether to read, and from where")]
+    fn behind(&self) -> Option<Option<u64>> {
+        match self {
+            Self::Chunks { done, is_all, .. } => (!is_all).then(|| done.behind()),
+            Self::Everything => None,
+        }
     }
 }
 
@@ -226,52 +291,71 @@ fn start(
     let (sender, queue) = async_channel::unbounded();
     let inserter = Inserter::new(&context.target, metadata.data_namespace())
         .ordered(metadata.is_capped())
-        .accept_identical(context.accept_identical || is_merged_always(metadata))
+        .accept_identical(context.accept_identical || context.is_settled_later || is_merged_always(metadata))
+        .bypass_validation(planned.has_validator())
         .may_be_there(context.may_be_there);
+    let collection = Arc::new(Filled {
+        inserter,
+        name: metadata.namespace.to_string(),
+        tally: Arc::clone(&planned.tally),
+        is_new: !planned.stays(run.options.existing),
+    });
     for _ in 0..if metadata.is_capped() { 1 } else { run.options.jobs } {
-        let (context, inserter, queue) = (Arc::clone(context), inserter.clone(), queue.clone());
-        let (item, tally) = (Arc::clone(&item), Arc::clone(&planned.tally));
-        let name = metadata.namespace.to_string();
-        workers.spawn(async move { insert_all(&context, &inserter, &queue, &item, &tally, &name).await });
+        let (context, collection, queue) = (Arc::clone(context), Arc::clone(&collection), queue.clone());
+        let item = Arc::clone(&item);
+        workers.spawn(async move { insert_all(&context, &collection, &queue, &item).await });
     }
     sender
 }
 
+/// A collection that several workers fill.
+struct Filled {
+    inserter: Inserter,
+    name: String,
+    tally: Arc<Mutex<Tally>>,
+    /// Whether this restore has made it: what is in it then is of the archive, or somebody else wrote it meanwhile.
+    is_new: bool,
+}
+
 async fn insert_all(
     context: &Context,
-    inserter: &Inserter,
+    collection: &Filled,
     queue: &async_channel::Receiver<Work>,
     progress: &Progress,
-    tally: &Mutex<Tally>,
-    name: &str,
 ) -> Result<()> {
-    while let Ok((place, chunk, _share)) = queue.recv().await {
+    let Filled { inserter, name, tally, is_new } = collection;
+    while let Ok((place, chunk_name, chunk, _share)) = queue.recv().await {
         if context.abort.is_requested() || context.lost.is_requested() {
             continue;
         }
+        let documents = u64::from(chunk.documents);
         if locked(tally).refuses() {
-            locked(tally).add(place, Outcome::skipped(u64::from(chunk.documents)));
+            locked(tally).add(place, chunk_name, Outcome::skipped(documents));
             continue;
         }
         let _permit = context.inserts.acquire().await.map_err(|_| Error::PipelineClosed("the inserts"))?;
         match inserter.insert(&chunk.bytes).await {
-            Ok(outcome) if context.is_settled_later => {
-                locked(tally).add(place, Outcome::of_unsettled(outcome));
+            Ok(outcome) => {
+                let outcome = if context.is_settled_later {
+                    Outcome::of_unsettled(outcome, *is_new)
+                } else {
+                    Outcome::of(outcome)
+                };
+                locked(tally).add(place, chunk_name, outcome);
             }
-            Ok(outcome) => locked(tally).add(place, Outcome::of(outcome)),
             Err(error) if is_refusal(&error) => {
                 // How much of this chunk was taken is unknown; none of it is claimed.
                 progress.monitor.fail(name, error.to_string(), 0);
                 let mut tally = locked(tally);
                 tally.refuse_all();
-                tally.add(place, Outcome::skipped(u64::from(chunk.documents)));
+                tally.add(place, chunk_name, Outcome::skipped(documents));
             }
             Err(error) => {
                 context.abort.request();
                 return Err(error.into());
             }
         }
-        progress.item.add(u64::from(chunk.documents), chunk.bytes.len() as u64);
+        progress.item.add(documents, chunk.bytes.len() as u64);
     }
     Ok(())
 }

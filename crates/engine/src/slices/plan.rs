@@ -4,10 +4,12 @@ use super::folder::{Folder, SliceInfo, open};
 use super::ranges::{Break, Reach, chain};
 use crate::reading::Feed;
 use crate::restore::send_feed;
+use crate::verify::verify;
 use crate::{Error, Result, Stop};
 use async_channel::Sender;
 use mongoark_container::Secret;
 use mongoark_model::Timestamp;
+use mongoark_monitor::Monitor;
 use std::path::Path;
 
 /// Slices of one replica set, in the order of time.
@@ -78,6 +80,19 @@ impl SlicePlan {
     /// Bytes of their entries.
     pub(crate) fn bytes(&self) -> u64 {
         self.slices.iter().map(|slice| slice.entries.bytes).sum()
+    }
+
+    /// Reads every entry once: damage is to be found before anything is written.
+    pub(crate) async fn verify(&self, stop: &Stop) -> Result<()> {
+        for slice in &self.slices {
+            let verified =
+                async { verify(open(&slice.path, &self.secrets)?, &Monitor::silent(), stop).await.map(drop) };
+            verified.await.map_err(|source| match source {
+                Error::Interrupted | Error::Slice { .. } => source,
+                source => Error::Slice { path: slice.path.clone(), source: Box::new(source) },
+            })?;
+        }
+        Ok(())
     }
 
     /// Hands all entries over in their order.

@@ -50,7 +50,7 @@ pub(super) async fn all(
     copying.schema().await?;
     loop {
         match feed.next().await? {
-            Piece::Chunk(chunk, share) => {
+            Piece::Chunk(chunk, share, _) => {
                 copying.take(&chunk).await?;
                 drop(share);
                 feed.recycle(chunk.bytes);

@@ -1,6 +1,6 @@
 //! The notes of a restore, as documents and back. `docs/resume.md` has their fields.
 
-use crate::restore::tally::{Counts, Tally};
+use crate::restore::tally::{Counts, Reached, Tally};
 use crate::restore::{Existing, RestoreOptions};
 use crate::{Error, Result};
 use bson::oid::ObjectId;
@@ -14,7 +14,7 @@ use std::fmt::Display;
 pub(super) const HEAD: &str = "restore";
 /// The field that tells runs apart, of which only the last may write.
 pub(super) const RUN: &str = "run";
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// How far a restore has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,10 @@ pub(in crate::restore) struct Head {
     pub(in crate::restore) own_accounts: HashSet<(CollectionKind, String)>,
     /// Failures of the phases before: subject, message, documents.
     pub(super) failures: Vec<(String, String, u64)>,
+    /// Why nobody can go on with this restore; nothing where it can be.
+    pub(super) unusable: Option<String>,
+    /// Whether users and roles may lie in temporary collections of this restore's making.
+    pub(in crate::restore) has_temporary_accounts: bool,
 }
 
 /// The flags that decide what a restore does.
@@ -72,6 +76,7 @@ pub(super) fn flags_of(options: &RestoreOptions) -> Document {
         "to": options.until.to_string(),
         "no-oplog": options.no_oplog,
         "oplog-dir": options.slices.is_some(),
+        "ttl": options.ttl.as_str(),
     }
 }
 
@@ -105,6 +110,8 @@ impl Head {
             "there": there,
             "ownAccounts": accounts.collect::<Vec<_>>(),
             "failures": failures.collect::<Vec<_>>(),
+            "unusable": self.unusable.as_deref(),
+            "temporaryAccounts": self.has_temporary_accounts,
         };
         document.to_vec().map_err(unusable)
     }
@@ -135,25 +142,36 @@ impl Head {
             there: there.map(|stream| u32::try_from(stream).map_err(unusable)).collect::<Result<_>>()?,
             own_accounts: accounts.collect::<Result<_>>()?,
             failures: failures.collect::<Result<_>>()?,
+            unusable: document.get_str("unusable").ok().map(ToOwned::to_owned),
+            has_temporary_accounts: document.get_bool("temporaryAccounts").map_err(unusable)?,
         })
     }
 }
 
 /// The note on one stream.
 pub(super) fn encode_stream(stream: u32, tally: &Tally) -> Result<Vec<u8>> {
-    let Counts { inserted, identical, rejected, superseded, named } = &tally.counts;
-    let named = named.iter().map(|Rejected { id, code, message }| {
-        let id = id.as_ref().map(|(kind, value)| doc! { "kind": i32::from(*kind), "value": binary(value) });
-        Bson::from(doc! { "id": id, "code": code, "message": message })
-    });
+    let Counts { inserted, identical, rejected, superseded, disputed, named } = &tally.counts;
+    let Reached { chunks, last, hash } = &tally.reached;
+    let encoded = |rejected: &[Rejected]| {
+        let encoded = rejected.iter().map(|Rejected { id, code, message }| {
+            let id =
+                id.as_ref().map(|(kind, value)| doc! { "kind": i32::from(*kind), "value": binary(value) });
+            Bson::from(doc! { "id": id, "code": code, "message": message })
+        });
+        encoded.collect::<Vec<_>>()
+    };
     let document = doc! {
         "_id": i64::from(stream),
-        "chunks": tally.chunks.cast_signed(),
+        "uuid": tally.uuid.map(|uuid| binary(&uuid)),
+        "chunks": chunks.cast_signed(),
+        "last": last.cast_signed(),
+        "hash": binary(hash),
         "inserted": inserted.cast_signed(),
         "identical": identical.cast_signed(),
         "rejected": rejected.cast_signed(),
         "superseded": superseded.cast_signed(),
-        "named": named.collect::<Vec<_>>(),
+        "disputed": encoded(disputed),
+        "named": encoded(named),
         "refused": tally.refuses(),
     };
     document.to_vec().map_err(unusable)
@@ -163,8 +181,29 @@ pub(super) fn encode_stream(stream: u32, tally: &Tally) -> Result<Vec<u8>> {
 pub(super) fn decode_stream(bytes: &[u8], reported: bool) -> Result<Option<(u32, Tally)>> {
     let document = Document::from_reader(bytes).map_err(unusable)?;
     let Ok(stream) = document.get_i64("_id") else { return Ok(None) };
-    let named = array(&document, "named")?.iter().filter_map(Bson::as_document).map(|named| {
-        let id = match named.get_document("id") {
+    let counts = Counts {
+        inserted: count(&document, "inserted")?,
+        identical: count(&document, "identical")?,
+        rejected: count(&document, "rejected")?,
+        superseded: count(&document, "superseded")?,
+        disputed: rejected(&document, "disputed")?,
+        named: rejected(&document, "named")?,
+    };
+    let reached = Reached {
+        chunks: count(&document, "chunks")?,
+        last: count(&document, "last")?,
+        hash: exact(&document, "hash")?.ok_or_else(|| unusable("a note has no hash"))?,
+    };
+    let refused = document.get_bool("refused").map_err(unusable)?;
+    let stream = u32::try_from(stream).map_err(unusable)?;
+    let mut tally = Tally::kept(counts, reached, refused, reported);
+    tally.uuid = exact(&document, "uuid")?;
+    Ok(Some((stream, tally)))
+}
+
+fn rejected(document: &Document, key: &str) -> Result<Vec<Rejected>> {
+    let decoded = array(document, key)?.iter().filter_map(Bson::as_document).map(|rejected| {
+        let id = match rejected.get_document("id") {
             Ok(id) => {
                 let kind = id.get_i32("kind").map_err(unusable)?;
                 let value = id.get_binary_generic("value").map_err(unusable)?.clone();
@@ -172,19 +211,18 @@ pub(super) fn decode_stream(bytes: &[u8], reported: bool) -> Result<Option<(u32,
             }
             Err(_) => None,
         };
-        let message = named.get_str("message").map_err(unusable)?.to_owned();
-        Ok(Rejected { id, code: named.get_i32("code").map_err(unusable)?, message })
+        let message = rejected.get_str("message").map_err(unusable)?.to_owned();
+        Ok(Rejected { id, code: rejected.get_i32("code").map_err(unusable)?, message })
     });
-    let counts = Counts {
-        inserted: count(&document, "inserted")?,
-        identical: count(&document, "identical")?,
-        rejected: count(&document, "rejected")?,
-        superseded: count(&document, "superseded")?,
-        named: named.collect::<Result<_>>()?,
-    };
-    let refused = document.get_bool("refused").map_err(unusable)?;
-    let stream = u32::try_from(stream).map_err(unusable)?;
-    Ok(Some((stream, Tally::kept(counts, count(&document, "chunks")?, refused, reported))))
+    decoded.collect()
+}
+
+/// So many bytes; nothing where there are none.
+fn exact<const N: usize>(document: &Document, key: &str) -> Result<Option<[u8; N]>> {
+    match document.get_binary_generic(key) {
+        Ok(bytes) => bytes.as_slice().try_into().map(Some).map_err(unusable),
+        Err(_) => Ok(None),
+    }
 }
 
 fn array<'a>(document: &'a Document, key: &str) -> Result<&'a Vec<Bson>> {
@@ -220,16 +258,24 @@ mod tests {
             there: [3, 70_000].into(),
             own_accounts: [(CollectionKind::Roles, "admin.r".to_owned())].into(),
             failures: vec![("d.c".to_owned(), "refused".to_owned(), 7)],
+            unusable: Some("why".to_owned()),
+            has_temporary_accounts: true,
         };
         assert_eq!(Head::decode(&head.encode().unwrap()).unwrap(), head);
         let named = vec![
             Rejected { id: Some((0x10, vec![1, 0, 0, 0])), code: 121, message: "why".to_owned() },
             Rejected { id: None, code: 2, message: String::new() },
         ];
-        let counts = Counts { inserted: 5, identical: 1, rejected: 2, superseded: 3, named };
-        let tally = Tally::kept(counts.clone(), 9, true, false);
-        let (stream, found) = decode_stream(&encode_stream(4, &tally).unwrap(), false).unwrap().unwrap();
-        assert_eq!((stream, &found.counts, found.chunks, found.refuses()), (4, &counts, 9, true));
+        let disputed = named[..1].to_vec();
+        let counts = Counts { inserted: 5, identical: 1, rejected: 2, superseded: 3, disputed, named };
+        let reached = Reached { chunks: 9, last: 70, hash: [3; 32] };
+        let mut tally = Tally::kept(counts.clone(), reached, true, false);
+        for uuid in [None, Some([8; 16])] {
+            tally.uuid = uuid;
+            let (stream, found) = decode_stream(&encode_stream(4, &tally).unwrap(), false).unwrap().unwrap();
+            assert_eq!((stream, &found.counts, found.reached), (4, &counts, reached));
+            assert_eq!((found.uuid, found.refuses()), (uuid, true));
+        }
         assert!(decode_stream(&head.encode().unwrap(), false).unwrap().is_none());
         assert!(Head::decode(b"nothing").unwrap_err().to_string().contains("cannot be used"));
     }

@@ -1,0 +1,111 @@
+//! What an interrupted restore wrote down, against what is on the target now: what it made may have been dropped, made
+//! anew or emptied since, and notes on it mean nothing then.
+
+use super::Existing;
+use super::ledger::{Earlier, Phase};
+use super::plan::{Plan, Planned};
+use super::tally::Tally;
+use super::write::locked;
+use crate::quote::counted;
+use crate::{Error, Result};
+use mongoark_deployment::Target;
+use mongoark_model::CollectionKind;
+use mongoark_monitor::Monitor;
+use std::sync::{Arc, Mutex};
+
+/// Gives the namespaces what is known of them, and says in which phase the restore goes on: not behind the documents where
+/// some are to be read again. Once the oplog is under way collections come and go by what it says; then
+/// [`Places`](crate::replay::Places) tells which ones must be there.
+pub(super) async fn reconcile(
+    target: &Target,
+    plan: &mut Plan,
+    earlier: &Earlier,
+    existing: Existing,
+    monitor: &Monitor,
+) -> Result<Phase> {
+    let mut phase = earlier.head.phase;
+    for planned in &mut plan.namespaces {
+        let was_there = earlier.was_there(planned.stream);
+        if let Some(tally) = earlier.tallies.get(&planned.stream) {
+            planned.tally = Arc::new(Mutex::new(tally.clone()));
+        }
+        let is_looked_at = holds_documents(planned) && !earlier.has_replayed();
+        let why = if is_looked_at { lost(target, planned, was_there, existing).await? } else { None };
+        if !was_there && !planned.is_foreign {
+            planned.is_made = planned.there.take().is_some();
+        }
+        let Some(why) = why else { continue };
+        monitor.warn(
+            planned.metadata.namespace.to_string(),
+            format!("{why} since the restore was interrupted; it is restored from its start"),
+        );
+        // One that is still there is still the one that was made.
+        let uuid = locked(&planned.tally).uuid.filter(|_| planned.is_made);
+        planned.tally = Arc::new(Mutex::new(Tally::of_collection(uuid)));
+        planned.is_restarted = true;
+        phase = phase.min(Phase::Documents);
+    }
+    Ok(phase)
+}
+
+fn holds_documents(planned: &Planned) -> bool {
+    planned.metadata.kind != CollectionKind::View && !planned.metadata.kind.is_accounts()
+}
+
+/// What has become of the documents that were written; nothing where all is as it was.
+async fn lost(
+    target: &Target,
+    planned: &mut Planned,
+    was_there: bool,
+    existing: Existing,
+) -> Result<Option<String>> {
+    let noted = locked(&planned.tally).uuid;
+    let (is_there, now) = (planned.there.is_some(), planned.there.as_ref().and_then(|there| there.uuid));
+    match noted {
+        Some(_) if !is_there => Ok(Some("was dropped".to_owned())),
+        Some(_) if now != noted && existing == Existing::Merge => {
+            planned.is_foreign = true;
+            Ok(Some("was dropped and made anew by somebody else".to_owned()))
+        }
+        Some(_) if now != noted => Err(foreign(planned, "was dropped and made anew by somebody else")),
+        Some(_) => emptied(target, planned).await,
+        // Nothing was written yet. An empty one may be of the interrupted restore's own making.
+        None if is_there && !was_there => {
+            let holds_some = target.count(&planned.metadata.data_namespace()).await?.unwrap_or(0) > 0;
+            match existing {
+                _ if !holds_some => Ok(None),
+                Existing::Merge => {
+                    planned.is_foreign = true;
+                    Ok(None)
+                }
+                _ => Err(foreign(planned, "was made and written to by somebody else")),
+            }
+        }
+        None => Ok(None),
+    }
+}
+
+fn foreign(planned: &Planned, what: &str) -> Error {
+    let namespace = &planned.metadata.namespace;
+    Error::Refused(format!(
+        "{namespace} {what} since the restore was interrupted; nothing more was written. Rename or drop that collection and give \
+         the same command again, or restore anew without --resume, with --existing drop, which replaces it"
+    ))
+}
+
+/// Whether documents that were written are gone. A capped collection makes room by itself.
+async fn emptied(target: &Target, planned: &Planned) -> Result<Option<String>> {
+    let written = locked(&planned.tally).on_the_target();
+    let namespace = planned.metadata.data_namespace();
+    if planned.metadata.is_capped() || written == 0 || target.has_raw_data() {
+        return Ok(None);
+    }
+    match target.count(&namespace).await? {
+        Some(count) if count < written => {}
+        _ => return Ok(None),
+    }
+    let missing = written.saturating_sub(target.count_each(&namespace).await?);
+    Ok((missing > 0).then(|| {
+        format!("has lost {} of those that were written", counted(missing, "document", "documents"))
+    }))
+}
