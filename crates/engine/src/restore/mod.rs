@@ -24,8 +24,8 @@ use crate::{Error, Result, Stop};
 pub use expiry::{Suspended, Ttl};
 use finish::Written;
 pub use ledger::LedgerOptions;
-use ledger::{Ledger, Phase};
-use mongoark_deployment::Target;
+use ledger::{Earlier, Ledger, Phase};
+use mongoark_deployment::{Notes, Target};
 use mongoark_model::{CollectionKind, Counts, Namespace};
 use mongoark_monitor::Monitor;
 pub use oplog::Until;
@@ -141,14 +141,59 @@ pub async fn restore(
     monitor: &Monitor,
     stop: &Stop,
 ) -> Result<RestoreReport> {
-    if options.existing == Existing::Drop && !archive.is_verified_ahead() && !options.dry_run {
+    let since = Instant::now();
+    let target = &target.tagged(&ledger::tag(archive.id()));
+    let prepared = prepare(target, archive, options, monitor, stop).await?;
+    if options.dry_run {
+        return Ok(prepared.plan.dry_report(monitor));
+    }
+    if !options.no_verify {
+        prepared.verify(monitor, stop).await?;
+    }
+    let Prepared { feed, plan, oplog, notes, earlier, phase } = prepared;
+    let own_accounts = match (&earlier, &oplog) {
+        (Some(earlier), _) if earlier.has_begun() => earlier.head.own_accounts.clone(),
+        (_, Some(_)) => oplog::own_accounts(target, options).await?,
+        (_, None) => HashSet::new(),
+    };
+    let went_on = earlier.as_ref().map(|earlier| (earlier, phase));
+    let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor).await?;
+    let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
+    let restored = run.from(phase, feed, plan, oplog).await;
+    let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
+    let closed = ledger.close(restored.is_ok(), may_go_on, monitor).await;
+    let (mut report, ()) = crate::error::cause_of(restored, closed)?;
+    report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
+    monitor.stage("restore", since);
+    Ok(report)
+}
+
+/// A restore of which all is known, and nothing is written.
+struct Prepared {
+    feed: Feed,
+    plan: Plan,
+    oplog: Option<OplogPlan>,
+    notes: Notes,
+    earlier: Option<Earlier>,
+    /// Where it begins, or goes on.
+    phase: Phase,
+}
+
+/// Plans a restore, and refuses what would do harm.
+async fn prepare(
+    target: &Target,
+    archive: Archive,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+    stop: &Stop,
+) -> Result<Prepared> {
+    let is_file = archive.is_verified_ahead();
+    if options.existing == Existing::Drop && !is_file && !options.dry_run {
         let message = "--existing drop needs a file: a pipe may end early, and what was dropped would be gone. \
                        Save the archive to a file, or use --existing merge";
         return Err(Error::Usage(message.to_owned()));
     }
-    let since = Instant::now();
-    let is_file = archive.is_verified_ahead();
-    let (target, notes) = (&target.tagged(&ledger::tag(archive.id())), ledger::notes(target, archive.id()));
+    let notes = ledger::notes(target, archive.id());
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
@@ -170,32 +215,24 @@ pub async fn restore(
         Some(earlier) => earlier.head.has_temporary_accounts,
         None => ledger::left_temporary_accounts(&notes).await,
     };
-    accounts::make_room(target, &plan, is_ours, options, monitor).await?;
-    if options.dry_run {
-        return Ok(plan.dry_report(monitor));
+    // Behind the documents accounts are merged already.
+    if phase < Phase::Replaying || is_ours {
+        accounts::make_room(target, &plan, is_ours, options, monitor).await?;
     }
-    if let Some(feed) = feed.again().filter(|_| !options.no_verify) {
-        let stream = oplog.as_ref().map(OplogPlan::stream);
-        check::whole(feed, &plan, phase, stream, monitor, stop).await?;
-        if let Some(oplog) = &oplog {
-            oplog.verify_slices(stop).await?;
+    Ok(Prepared { feed, plan, oplog, notes, earlier, phase })
+}
+
+impl Prepared {
+    /// Reads all that a file, and the slices behind it, will give.
+    async fn verify(&self, monitor: &Monitor, stop: &Stop) -> Result<()> {
+        let Some(feed) = self.feed.again() else { return Ok(()) };
+        let stream = self.oplog.as_ref().map(OplogPlan::stream);
+        check::whole(feed, &self.plan, self.phase, stream, monitor, stop).await?;
+        match &self.oplog {
+            Some(oplog) => oplog.verify_slices(stop).await,
+            None => Ok(()),
         }
     }
-    let own_accounts = match (&earlier, &oplog) {
-        (Some(earlier), _) if earlier.has_begun() => earlier.head.own_accounts.clone(),
-        (_, Some(_)) => oplog::own_accounts(target, options).await?,
-        (_, None) => HashSet::new(),
-    };
-    let went_on = earlier.as_ref().map(|earlier| (earlier, phase));
-    let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor).await?;
-    let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
-    let restored = run.from(phase, feed, plan, oplog).await;
-    let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
-    let closed = ledger.close(restored.is_ok(), may_go_on, monitor).await;
-    let (mut report, ()) = crate::error::cause_of(restored, closed)?;
-    report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
-    monitor.stage("restore", since);
-    Ok(report)
 }
 
 /// What every phase of a restore needs.

@@ -291,7 +291,9 @@ mod tests {
     fn what_is_done_is_known_by_what_it_is_and_not_by_how_much() {
         let mut reached = Reached::default();
         assert!(reached.is_beginning_of(&[name(3)]), "nothing is done yet");
-        [3, 4, 9].into_iter().for_each(|seq| reached.push(name(seq)));
+        for seq in [3, 4, 9] {
+            reached.push(name(seq));
+        }
         assert!(reached.is_beginning_of(&[3, 4, 9].map(name)));
         assert!(reached.is_beginning_of(&[3, 4, 9, 12].map(name)));
         assert!(!reached.is_beginning_of(&[4, 9, 12].map(name)), "3 was taken back since");
