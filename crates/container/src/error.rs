@@ -106,6 +106,8 @@ pub enum ErrorKind {
     NotAFile,
     /// Another process is writing the same file.
     Busy,
+    /// Another user has made the file, or can reach it.
+    Foreign,
     /// The compression library refused to compress.
     Codec,
     /// The operating system gave no random bytes.
@@ -175,6 +177,8 @@ pub enum Error {
     NotAFile { path: PathBuf },
     #[error("{} is being written by another process", path.display())]
     Busy { path: PathBuf },
+    #[error("{} was there already and is not used: {why}; remove it, or choose another name", path.display())]
+    Foreign { path: PathBuf, why: &'static str },
     #[error("a chunk could not be compressed with {codec}")]
     Codec { codec: &'static str, source: io::Error },
     #[error("the operating system gave no random bytes")]
@@ -207,6 +211,7 @@ impl Error {
             Self::Exists { .. } => ErrorKind::Exists,
             Self::NotAFile { .. } => ErrorKind::NotAFile,
             Self::Busy { .. } => ErrorKind::Busy,
+            Self::Foreign { .. } => ErrorKind::Foreign,
             Self::Codec { .. } => ErrorKind::Codec,
             Self::Random(_) => ErrorKind::Random,
             Self::File { .. } | Self::Stream { .. } => ErrorKind::Io,

@@ -53,6 +53,11 @@ impl Fs for Failing {
         Disk.rename(from, to)
     }
 
+    fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step()?;
+        Disk.rename_new(from, to)
+    }
+
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.step()?;
         Disk.sync_dir(dir)
@@ -133,4 +138,53 @@ fn a_failed_rotation_leaves_an_archive_that_opens() {
         assert_eq!(reader.warnings().is_empty(), left >= 3, "{left}");
     }
     assert_eq!(rotations, 1, "two writes and two fsyncs");
+}
+
+/// Lets another program make a file of the final name just before the rename, behind every look at that name.
+struct Appearing(std::path::PathBuf);
+
+impl Fs for Appearing {
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        Disk.write(file, bytes)
+    }
+
+    fn sync_data(&mut self, file: &File) -> io::Result<()> {
+        Disk.sync_data(file)
+    }
+
+    fn sync_all(&mut self, file: &File) -> io::Result<()> {
+        Disk.sync_all(file)
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::write(&self.0, b"appeared")?;
+        Disk.rename(from, to)
+    }
+
+    fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::write(&self.0, b"appeared")?;
+        Disk.rename_new(from, to)
+    }
+
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        Disk.sync_dir(dir)
+    }
+}
+
+#[test]
+fn a_file_that_appears_at_the_last_moment_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("archive");
+    let commit = |existing| {
+        let fs = Box::new(Appearing(path.clone()));
+        let mut file = PartialFile::create_on(fs, &path, existing).unwrap();
+        file.write_all(b"whole").unwrap();
+        file.commit()
+    };
+    let error = commit(Existing::Refuse).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists, "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"appeared");
+    assert!(dir.path().join("archive.partial").exists(), "what was written is still there");
+    commit(Existing::Overwrite).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"whole");
 }

@@ -18,6 +18,8 @@ mod error;
 mod faults;
 mod file_index;
 mod file_reader;
+#[cfg(test)]
+mod forged;
 mod frame;
 mod fs;
 #[cfg(test)]
@@ -59,7 +61,7 @@ pub use end::End;
 pub use error::{Error, ErrorKind, Part};
 pub use file_reader::{Catalog, FileReader};
 pub use frame::RecordKind;
-pub use fs::open_file;
+pub use fs::{open_file, open_or_create_own, open_own, rename_new};
 pub use header::{Header, MAGIC, WriteSecrets};
 pub use id::{ArchiveId, Tag};
 pub use index::IndexEntry;

@@ -1,11 +1,11 @@
 //! A file that gets its name only when it is whole: `name.partial`, then fsync, rename, fsync of the directory.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::fs::{Disk, Fs, lock, parent};
+use crate::fs::{Disk, Fs, lock, open_or_create_own, open_own, parent};
 
 /// What to do with a file that has the final name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,7 +30,8 @@ impl PartialFile {
     /// Opens `path` + `.partial` for writing. One that an aborted run left behind is emptied and used.
     ///
     /// # Errors
-    /// `Busy` when another process is writing it, `Exists` when `path` is there and must stay, `Io`.
+    /// `Busy` when another process is writing it, `Foreign` when another user has made it, `Exists` when `path` is there
+    /// and must stay, `Io`.
     pub fn create(path: &Path, existing: Existing) -> Result<Self, Error> {
         Self::create_on(Box::new(Disk), path, existing)
     }
@@ -38,7 +39,7 @@ impl PartialFile {
     pub(crate) fn create_on(fs: Box<dyn Fs>, path: &Path, existing: Existing) -> Result<Self, Error> {
         refuse_existing(path, existing)?;
         let partial = partial_path(path);
-        let file = open_partial(&partial)?;
+        let file = open_or_create_own(&partial)?;
         lock(&file, &partial)?;
         // Whoever held the lock until now may have renamed the file that we opened: it is no longer ours to empty.
         if !still_there(&file, &partial) {
@@ -56,10 +57,10 @@ impl PartialFile {
     pub fn reopen(path: &Path, existing: Existing) -> Result<Option<Self>, Error> {
         refuse_existing(path, existing)?;
         let partial = partial_path(path);
-        let file = match options().open(&partial) {
+        let file = match open_own(&partial) {
             Ok(file) => file,
-            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::File { op: "open", path: partial, source }),
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         lock(&file, &partial)?;
         if !still_there(&file, &partial) {
@@ -109,7 +110,14 @@ impl PartialFile {
     pub fn commit(mut self) -> Result<(), Error> {
         self.fs.sync_all(&self.file).map_err(Error::file("sync", &self.partial))?;
         refuse_existing(&self.path, self.existing)?;
-        self.fs.rename(&self.partial, &self.path).map_err(Error::file("rename to", &self.path))?;
+        let renamed = match self.existing {
+            Existing::Overwrite => self.fs.rename(&self.partial, &self.path),
+            Existing::Refuse => self.fs.rename_new(&self.partial, &self.path),
+        };
+        renamed.map_err(|source| match (self.existing, source.kind()) {
+            (Existing::Refuse, io::ErrorKind::AlreadyExists) => Error::Exists { path: self.path.clone() },
+            _ => Error::File { op: "rename to", path: self.path.clone(), source },
+        })?;
         let dir = parent(&self.path);
         self.fs.sync_dir(dir).map_err(Error::file("sync directory", dir))
     }
@@ -150,22 +158,6 @@ fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Error> {
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(Error::File { op: "look at", path: path(), source }),
     }
-}
-
-/// Opens without emptying: that must wait for the lock.
-fn open_partial(partial: &Path) -> Result<File, Error> {
-    options().create(true).truncate(false).open(partial).map_err(Error::file("create", partial))
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    }
-    options
 }
 
 #[cfg(unix)]

@@ -75,3 +75,72 @@ fn a_link_in_the_way_is_not_followed() {
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(std::fs::read(&precious).unwrap(), b"data");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_can_be_reached_by_another_name_is_not_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join("a"), dir.path().join("reader"));
+    std::fs::write(&other, b"mine").unwrap();
+    std::fs::hard_link(&other, dir.path().join("a.partial")).unwrap();
+    let created = PartialFile::create(&path, Existing::Refuse).map(drop).unwrap_err();
+    let reopened = PartialFile::reopen(&path, Existing::Refuse).map(drop).unwrap_err();
+    for error in [created, reopened] {
+        assert_eq!(error.kind(), ErrorKind::Foreign);
+        assert!(error.to_string().contains("a.partial was there already"), "{error}");
+    }
+    assert_eq!(std::fs::read(&other).unwrap(), b"mine");
+    std::fs::remove_file(&other).unwrap();
+    PartialFile::create(&path, Existing::Refuse).unwrap();
+}
+
+/// Only root can make a file another user's: elsewhere there is nothing to try.
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_user_is_not_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let partial = dir.path().join("a.partial");
+    std::fs::write(&partial, b"theirs").unwrap();
+    if std::os::unix::fs::chown(&partial, Some(65_534), None).is_err() {
+        return;
+    }
+    let path = dir.path().join("a");
+    let created = PartialFile::create(&path, Existing::Overwrite).map(drop).unwrap_err();
+    let reopened = PartialFile::reopen(&path, Existing::Overwrite).map(drop).unwrap_err();
+    for error in [created, reopened] {
+        assert_eq!(error.kind(), ErrorKind::Foreign);
+        assert!(error.to_string().contains("belongs to another user"), "{error}");
+    }
+    assert_eq!(std::fs::read(&partial).unwrap(), b"theirs");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_folder_in_the_way_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = std::ffi::CString::new(dir.path().join("a.partial").to_str().unwrap()).unwrap();
+    // SAFETY: a string that ends in a zero.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    std::fs::create_dir(dir.path().join("b.partial")).unwrap();
+    for (name, kind) in [("a", ErrorKind::NotAFile), ("b", ErrorKind::Io)] {
+        let path = dir.path().join(name);
+        assert_eq!(PartialFile::create(&path, Existing::Refuse).map(drop).unwrap_err().kind(), kind);
+        assert_eq!(PartialFile::reopen(&path, Existing::Refuse).map(drop).unwrap_err().kind(), kind);
+    }
+}
+
+#[test]
+fn a_rename_replaces_nothing_unless_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std::fs::write(&from, b"new").unwrap();
+    std::fs::write(&to, b"old").unwrap();
+    let error = mongoark_container::rename_new(&from, &to).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(&to).unwrap(), b"old");
+    std::fs::remove_file(&to).unwrap();
+    mongoark_container::rename_new(&from, &to).unwrap();
+    assert_eq!(std::fs::read(&to).unwrap(), b"new");
+    assert!(!from.exists());
+}

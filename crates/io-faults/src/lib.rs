@@ -1,15 +1,15 @@
 //! A disk that fails, for tests. Loaded into a program with `LD_PRELOAD`, it stands between the program and the C library's
-//! `write`, `fsync`, `fdatasync` and `rename`, counts those on files below one folder, and lets one of them go wrong.
+//! `write`, `fsync`, `fdatasync`, `rename` and `renameat2`, counts those on files below one folder, and lets one of them go wrong.
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `MONGOARK_FAULT_UNDER` | the folder whose files count, and which counts itself |
-//! | `MONGOARK_FAULT` | `write`, `sync` or `rename`, a colon, and which one: `write:3` is the third write |
+//! | `MONGOARK_FAULT` | `write`, `sync` or `rename` (of either kind), a colon, and which one: `write:3` is the third write |
 //! | `MONGOARK_FAULT_HOW` | `fail`: it returns `EIO`, once; `stop`: the program is killed before it; `power`: the same, and what was written to the file since it was last synced is gone |
 //! | `MONGOARK_FAULT_HIT` | a file that is made when it happens |
 #![cfg(target_os = "linux")]
 
-use libc::{c_char, c_int, c_void, off_t, size_t, ssize_t};
+use libc::{c_char, c_int, c_uint, c_void, off_t, size_t, ssize_t};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -154,13 +154,36 @@ pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
 pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     static OWN: OnceLock<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int> = OnceLock::new();
     // SAFETY: as of the caller.
-    let file = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(from) }.to_bytes()));
-    if let Some(fault) = fault()
-        && file.starts_with(&fault.under)
-        && fault.meets("rename", file)
-    {
-        return -1;
-    }
+    unsafe { if meets_rename(from) { -1 } else { OWN.get_or_init(|| own(c"rename"))(from, to) } }
+}
+
+/// # Safety
+/// As of `renameat2(2)`. What is no absolute name is told by the folder of the process, whichever folder is given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn renameat2(
+    from_folder: c_int,
+    from: *const c_char,
+    to_folder: c_int,
+    to: *const c_char,
+    flags: c_uint,
+) -> c_int {
+    type Own = unsafe extern "C" fn(c_int, *const c_char, c_int, *const c_char, c_uint) -> c_int;
+    static OWN: OnceLock<Own> = OnceLock::new();
     // SAFETY: as of the caller.
-    unsafe { OWN.get_or_init(|| own(c"rename"))(from, to) }
+    unsafe {
+        if meets_rename(from) {
+            return -1;
+        }
+        OWN.get_or_init(|| own(c"renameat2"))(from_folder, from, to_folder, to, flags)
+    }
+}
+
+/// Whether the renaming of this file fails.
+///
+/// # Safety
+/// The name ends in a zero.
+unsafe fn meets_rename(from: *const c_char) -> bool {
+    // SAFETY: as of the caller.
+    let file = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(from) }.to_bytes()));
+    fault().is_some_and(|fault| file.starts_with(&fault.under) && fault.meets("rename", file))
 }

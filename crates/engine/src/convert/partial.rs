@@ -1,7 +1,7 @@
 //! Outputs that have their name only when they are whole: a folder or a file beside it with `.partial` at its end.
 
 use crate::{Error, Result};
-use mongoark_container::{Existing, PartialFile};
+use mongoark_container::{Existing, PartialFile, rename_new};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,10 +44,12 @@ impl PartialFolder {
     /// Makes all of it durable and gives it its name.
     pub(super) fn commit(mut self) -> Result<()> {
         sync(&self.partial)?;
-        if self.path.symlink_metadata().is_ok() {
-            return Err(Error::Refused(format!("{} has appeared meanwhile", self.path.display())));
-        }
-        fs::rename(&self.partial, &self.path).map_err(|source| wrong(&self.path, source))?;
+        rename_new(&self.partial, &self.path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::Refused(format!("{} has appeared meanwhile", self.path.display()))
+            }
+            _ => wrong(&self.path, source),
+        })?;
         self.committed = true;
         let above = self.path.parent().filter(|above| !above.as_os_str().is_empty());
         sync_one(above.unwrap_or(Path::new(".")))

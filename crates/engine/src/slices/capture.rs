@@ -7,7 +7,7 @@ use crate::catalog::{DeploymentEntry, now_ms};
 use crate::oplog::{Gap, Kept, SliceStart, kept};
 use crate::quote::counted;
 use crate::{Error, Result, Stop};
-use mongoark_container::WriteOptions;
+use mongoark_container::{WriteOptions, open_or_create_own};
 use mongoark_deployment::{Batch, Connection, Source, SourceOptions};
 use mongoark_model::{Counts, Timestamp, TopologyKind};
 use mongoark_monitor::{Item, Monitor};
@@ -109,7 +109,7 @@ fn lock(dir: &Path) -> Result<File> {
     let failed = |source| Error::Write { what: dir.display().to_string(), source };
     std::fs::create_dir_all(dir).map_err(failed)?;
     let path = dir.join(LOCK);
-    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    let file = open_or_create_own(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Refused(format!(
