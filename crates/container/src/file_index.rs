@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::locate::Located;
 use crate::opener::{OpenScratch, Opener};
 use crate::positioned::Positioned;
-use crate::record::{RecordMeta, Retract, StreamTotals};
+use crate::record::{RecordMeta, StreamTotals};
 use crate::verifier::inconsistent;
 use crate::{End, Error, Limits, Part, Record};
 
@@ -148,7 +148,7 @@ impl Source<'_> {
             offset,
             body,
             key: Arc::clone(key),
-            expected: None,
+            promised: None,
         };
         self.opener().open(stored, &mut OpenScratch::new())
     }
@@ -163,7 +163,8 @@ struct Replay<'a> {
     epochs: Vec<Epoch>,
     entries: Vec<IndexEntry>,
     streams: Vec<StreamTotals>,
-    retracted: Vec<Retract>,
+    /// Record numbers of the chunks that were retracted.
+    retracted: Vec<u64>,
 }
 
 impl Replay<'_> {
@@ -239,18 +240,14 @@ impl Replay<'_> {
     fn told(&mut self, entry: &IndexEntry, key: &Arc<EpochKey>) -> Result<(), Error> {
         let stored = read_entry(self.source.file, entry, key, self.source.limits, Vec::new())?;
         let counted = match self.source.opener().open(stored, &mut self.scratch)? {
-            Record::StreamEnd { meta, totals } if totals.stream == entry.stream => {
+            Record::StreamEnd { meta, totals } => {
                 self.streams.push(totals);
                 self.ledger.end_stream(&meta, &totals)
             }
-            Record::Retract { meta, retract } if retract.stream == entry.stream => {
-                self.retracted.push(retract);
-                self.ledger.retract(&meta, &retract)
+            Record::Retract { meta, retract } => {
+                self.ledger.retract(&meta, &retract).map(|seqs| self.retracted.extend(seqs))
             }
-            _ => {
-                let why = "it names another stream than the index says";
-                return Err(Error::Inconsistent { part: entry.kind.part(), offset: entry.offset, why });
-            }
+            _ => return Err(Error::damaged(entry.kind.part(), entry.offset, "it is of another type")),
         };
         counted.map_err(|breach| inconsistent(&entry.meta(key.epoch()), &breach))
     }
@@ -261,10 +258,7 @@ impl Replay<'_> {
         if retracted.is_empty() {
             return Vec::new();
         }
-        let is_gone = |entry: &mut IndexEntry| {
-            entry.kind.is_chunk()
-                && retracted.iter().any(|retract| retract.stream == entry.stream && retract.covers(entry.seq))
-        };
-        entries.extract_if(.., is_gone).collect()
+        retracted.sort_unstable();
+        entries.extract_if(.., |entry| retracted.binary_search(&entry.seq).is_ok()).collect()
     }
 }

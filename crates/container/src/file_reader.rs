@@ -113,23 +113,20 @@ impl FileReader {
     /// Reads every catalog document.
     ///
     /// # Errors
-    /// `Damaged`, `NotAuthentic`, `Reordered`, `Io`.
+    /// `Damaged`, `NotAuthentic`, `Inconsistent`, `Reordered`, `Io`.
     pub fn catalogs(&self) -> Result<Vec<Catalog>, Error> {
         let (opener, mut scratch) = (self.opener(), OpenScratch::new());
         let mut catalogs = Vec::new();
         for entry in self.entries().iter().filter(|entry| entry.kind == RecordKind::Catalog) {
-            if let Record::Catalog { stream, body, meta } = opener.open(self.read(entry)?, &mut scratch)? {
-                if stream != entry.stream {
-                    let why = "it describes another stream than the index says";
-                    return Err(Error::Inconsistent { part: Part::Catalog, offset: meta.offset, why });
-                }
+            if let Record::Catalog { stream, body, .. } = opener.open(self.read(entry)?, &mut scratch)? {
                 catalogs.push(Catalog { stream, body });
             }
         }
         Ok(catalogs)
     }
 
-    /// Reads a record. Its header must be the one that the index implies; [`Opener::open`] will want its tag, too.
+    /// Reads a record. Its header must be the one that the index implies; [`Opener::open`] checks its tag and all else
+    /// that the index says of it.
     ///
     /// # Errors
     /// `Damaged`, `Reordered`, `Truncated`, `Io`.
@@ -173,5 +170,5 @@ pub(crate) fn read_entry(
         });
     }
     let body = file.record_body(offset, &header, &header_bytes, buffer)?;
-    Ok(StoredRecord { header, header_bytes, offset, body, key: Arc::clone(key), expected: Some(entry.tag) })
+    Ok(StoredRecord { header, header_bytes, offset, body, key: Arc::clone(key), promised: Some(*entry) })
 }

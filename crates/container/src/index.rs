@@ -3,8 +3,8 @@
 use crate::Tag;
 use crate::bytes::Fields;
 use crate::frame::RecordKind;
-use crate::limits::PAGE_ENTRIES_MAX;
-use crate::record::RecordMeta;
+use crate::limits::{BODY_BYTES_MAX, PAGE_ENTRIES_MAX, RAW_BYTES_MAX};
+use crate::record::{ChunkPrefix, RecordMeta};
 
 pub(crate) const ENTRY_LEN: usize = 56;
 const PAGE_HEAD_LEN: usize = 8;
@@ -44,6 +44,12 @@ impl IndexEntry {
         RecordMeta { kind, epoch, seq, offset, body_len: length, tag }
     }
 
+    /// Whether it promises the chunk that begins like this.
+    pub(crate) fn is_of_chunk(&self, prefix: &ChunkPrefix) -> bool {
+        (self.stream, self.stream_seq, self.documents, self.raw_len)
+            == (prefix.stream, prefix.stream_seq, prefix.documents, prefix.raw_len)
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.kind as u8, 0, 0, 0]);
         for field in [self.stream, self.stream_seq, self.documents, self.raw_len, self.length] {
@@ -68,8 +74,20 @@ impl IndexEntry {
             offset: fields.u64()?,
             tag: Tag(fields.array()?),
         };
-        let unused_are_zero = entry.stream_seq == 0 && entry.documents == 0 && entry.raw_len == 0;
-        (kind.is_chunk() || unused_are_zero).then_some(entry)
+        entry.is_possible().then_some(entry)
+    }
+}
+
+impl IndexEntry {
+    /// What a record of its kind can be at all: lengths are believed before the record itself is read.
+    fn is_possible(&self) -> bool {
+        let no_chunk = self.stream_seq == 0 && self.documents == 0 && self.raw_len == 0;
+        let kind_allows = match self.kind {
+            RecordKind::Data | RecordKind::Oplog => self.raw_len <= RAW_BYTES_MAX,
+            RecordKind::Checkpoint => no_chunk && self.stream == 0,
+            _ => no_chunk,
+        };
+        kind_allows && self.length <= BODY_BYTES_MAX
     }
 }
 

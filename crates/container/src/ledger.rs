@@ -11,11 +11,49 @@ use crate::header::HEADER_LEN;
 use crate::index::{IndexEntry, Page};
 use crate::record::{RecordMeta, Retract, StreamTotals};
 use crate::stream_account::StreamAccount;
-use crate::{ArchiveId, End};
+use crate::{ArchiveId, Chunk, End, Record, bytes};
 
 /// A rule that a record breaks.
 #[derive(Debug)]
 pub(crate) struct Breach(pub(crate) &'static str);
+
+/// What one record adds to the account: all but its documents. END ends the account instead.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    Epoch,
+    /// A CATALOG or CHECKPOINT record.
+    Control {
+        stream: u32,
+    },
+    Chunk(IndexEntry),
+    StreamEnd(StreamTotals),
+    Retract(Retract),
+    /// An INDEX record that is known to hold what the account says.
+    Page,
+}
+
+impl Step {
+    pub(crate) fn of(record: &Record) -> Result<Option<Self>, Breach> {
+        Ok(Some(match record {
+            Record::Epoch { .. } => Self::Epoch,
+            Record::Catalog { stream, .. } => Self::Control { stream: *stream },
+            Record::Checkpoint { .. } => Self::Control { stream: 0 },
+            Record::Chunk { meta, chunk } => Self::Chunk(chunk_entry(meta, chunk)?),
+            Record::StreamEnd { totals, .. } => Self::StreamEnd(*totals),
+            Record::Retract { retract, .. } => Self::Retract(*retract),
+            Record::IndexPage { .. } => Self::Page,
+            Record::End { .. } => return Ok(None),
+        }))
+    }
+}
+
+fn chunk_entry(meta: &RecordMeta, chunk: &Chunk) -> Result<IndexEntry, Breach> {
+    let raw_len =
+        bytes::len_u32("", chunk.bytes.len()).map_err(|_| Breach("a chunk is longer than 4 GiB"))?;
+    let RecordMeta { kind, seq, offset, body_len, tag, .. } = *meta;
+    let Chunk { stream, stream_seq, documents, .. } = *chunk;
+    Ok(IndexEntry { kind, stream, stream_seq, documents, raw_len, length: body_len, seq, offset, tag })
+}
 
 /// Sums over what counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,6 +158,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// Counts a record.
+    pub(crate) fn step(&mut self, meta: &RecordMeta, step: &Step) -> Result<(), Breach> {
+        match step {
+            Step::Epoch => self.open_epoch(meta),
+            Step::Control { stream } => self.control(meta, *stream),
+            Step::Chunk(entry) => self.chunk(meta.epoch, entry),
+            Step::StreamEnd(totals) => self.end_stream(meta, totals),
+            Step::Retract(retract) => self.retract(meta, retract).map(drop),
+            Step::Page => {
+                let body = self.page.body().to_vec();
+                self.index(meta, &body)
+            }
+        }
+    }
+
     pub(crate) fn open_epoch(&mut self, meta: &RecordMeta) -> Result<(), Breach> {
         if usize::from(meta.epoch) != self.epochs.len() {
             return Err(Breach("epochs do not follow one another"));
@@ -173,7 +226,8 @@ impl Ledger {
         Ok(())
     }
 
-    pub(crate) fn retract(&mut self, meta: &RecordMeta, retract: &Retract) -> Result<(), Breach> {
+    /// A RETRACT record; gives the numbers of the chunks that no longer count.
+    pub(crate) fn retract(&mut self, meta: &RecordMeta, retract: &Retract) -> Result<Vec<u64>, Breach> {
         if retract.first_seq > retract.last_seq || retract.last_seq >= meta.seq {
             return Err(Breach("a retraction has an impossible range"));
         }
@@ -181,14 +235,14 @@ impl Ledger {
             return Err(Breach("a retraction names a stream that is not open"));
         };
         let (kind, documents, bytes) = (stream.kind(), stream.documents(), stream.bytes());
-        stream.retract(retract)?;
+        let seqs = stream.retract(retract)?;
         let (documents, bytes) = (documents - stream.documents(), bytes - stream.bytes());
         self.admit(meta)?;
         let sum = self.sum(kind);
         sum.documents -= documents;
         sum.bytes -= bytes;
         self.page.push(&IndexEntry::control(meta, retract.stream));
-        Ok(())
+        Ok(seqs)
     }
 
     /// An INDEX record whose body must be what the entries so far make.

@@ -6,8 +6,9 @@ use crate::cipher::EpochKey;
 use crate::codec::CodecKind;
 use crate::compress::Decompressor;
 use crate::frame::{RECORD_HEADER_LEN, RecordHeader, RecordKind};
+use crate::index::IndexEntry;
 use crate::record::{ChunkPrefix, RecordMeta, Retract, StreamTotals};
-use crate::{Chunk, ChunkKind, End, Error, Limits, Part, Record, Tag};
+use crate::{Chunk, ChunkKind, End, Error, Limits, Part, Record};
 
 /// A record as it lies in the archive: its framing and checksums have been checked, its content has not.
 pub struct StoredRecord {
@@ -16,8 +17,8 @@ pub struct StoredRecord {
     pub(crate) offset: u64,
     pub(crate) body: Vec<u8>,
     pub(crate) key: Arc<EpochKey>,
-    /// The tag that an authenticated index has promised.
-    pub(crate) expected: Option<Tag>,
+    /// What an authenticated index says of it. Its reader has planned with that already, so all of it has to hold.
+    pub(crate) promised: Option<IndexEntry>,
 }
 
 impl StoredRecord {
@@ -99,29 +100,38 @@ impl Opener {
     /// Authenticates a record, then takes it apart; a chunk is decompressed to exactly its raw length.
     ///
     /// # Errors
-    /// `NotAuthentic`, `Damaged`, `LimitExceeded`.
+    /// `NotAuthentic`, `Damaged`, `LimitExceeded`; `Inconsistent` when it is not what the index says of it.
     pub fn open(&self, stored: StoredRecord, scratch: &mut OpenScratch) -> Result<Record, Error> {
-        let StoredRecord { header, header_bytes, offset, mut body, key, expected } = stored;
+        let StoredRecord { header, header_bytes, offset, mut body, key, promised } = stored;
         let tag = if header.kind == RecordKind::Epoch {
             key.epoch_tag(&header, &header_bytes, &body, offset)?
         } else {
             key.open(&header, &header_bytes, &mut body, offset)?
         };
-        if expected.is_some_and(|promised| promised != tag) {
+        if promised.is_some_and(|entry| entry.tag != tag) {
             return Err(Error::NotAuthentic { part: header.kind.part(), offset });
         }
         let meta = RecordMeta::new(&header, offset, tag);
         if header.kind.is_chunk() {
-            let chunk = self.chunk(&meta, &body, scratch)?;
+            let chunk = self.chunk(&meta, promised.as_ref(), &body, scratch)?;
             scratch.stored = body;
             return Ok(Record::Chunk { meta, chunk });
         }
-        control(meta, body)
+        control(meta, promised.as_ref(), body)
     }
 
-    fn chunk(&self, meta: &RecordMeta, body: &[u8], scratch: &mut OpenScratch) -> Result<Chunk, Error> {
+    fn chunk(
+        &self,
+        meta: &RecordMeta,
+        promised: Option<&IndexEntry>,
+        body: &[u8],
+        scratch: &mut OpenScratch,
+    ) -> Result<Chunk, Error> {
         let damaged = |why| Error::damaged(Part::Chunk, meta.offset, why);
         let (prefix, compressed) = ChunkPrefix::decode(body).ok_or_else(|| damaged("it is too short"))?;
+        if promised.is_some_and(|entry| !entry.is_of_chunk(&prefix)) {
+            return Err(contradicts_index(meta));
+        }
         self.limits.check_raw(prefix.raw_len)?;
         let mut bytes = std::mem::take(&mut scratch.output);
         scratch.decompressor.fill(self.codec, compressed, prefix.raw_len, &mut bytes).map_err(damaged)?;
@@ -134,8 +144,27 @@ impl Opener {
     }
 }
 
+fn contradicts_index(meta: &RecordMeta) -> Error {
+    let why = "the index says something else of it";
+    Error::Inconsistent { part: meta.kind.part(), offset: meta.offset, why }
+}
+
 /// The records that are no chunks.
-fn control(meta: RecordMeta, mut body: Vec<u8>) -> Result<Record, Error> {
+fn control(meta: RecordMeta, promised: Option<&IndexEntry>, body: Vec<u8>) -> Result<Record, Error> {
+    let record = decode_control(meta, body)?;
+    let stream = match &record {
+        Record::Catalog { stream, .. } => *stream,
+        Record::StreamEnd { totals, .. } => totals.stream,
+        Record::Retract { retract, .. } => retract.stream,
+        _ => 0,
+    };
+    if promised.is_some_and(|entry| entry.stream != stream) {
+        return Err(contradicts_index(&meta));
+    }
+    Ok(record)
+}
+
+fn decode_control(meta: RecordMeta, mut body: Vec<u8>) -> Result<Record, Error> {
     let malformed =
         || Error::damaged(meta.kind.part(), meta.offset, "its fields are not what the format allows");
     Ok(match meta.kind {

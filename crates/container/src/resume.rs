@@ -11,10 +11,12 @@ use crate::entropy::OsEntropy;
 use crate::file_reader::Catalog;
 use crate::header::Header;
 use crate::keys::Keys;
-use crate::ledger::Ledger;
+use crate::ledger::{Breach, Ledger, Step};
+use crate::record::RecordMeta;
+use crate::verifier::inconsistent;
 use crate::{
-    ChunkKind, Codec, CodecKind, Error, ErrorKind, Existing, Limits, PartialFile, Record, RecordKind, Sealer,
-    Secret, Sequencer, StreamReader, Writer,
+    ArchiveId, ChunkKind, Codec, CodecKind, Error, ErrorKind, Existing, Limits, PartialFile, Record,
+    RecordKind, Sealer, Secret, Sequencer, StreamReader, Writer,
 };
 
 /// An archive that is not whole, up to its last checkpoint. Its file is locked.
@@ -25,6 +27,35 @@ pub struct Interrupted {
     ledger: Ledger,
     checkpoint: Vec<u8>,
     catalogs: Vec<Catalog>,
+}
+
+/// The account up to the last checkpoint, beside that of a reader who is further. Each record is counted once: an archive
+/// may hold as many checkpoints as chunks, and a copy of the account at each would take the square of their number.
+struct Account {
+    kept: Ledger,
+    since: Vec<(RecordMeta, Step)>,
+}
+
+impl Account {
+    fn new(id: ArchiveId) -> Self {
+        Self { kept: Ledger::new(id), since: Vec::new() }
+    }
+
+    /// A record that the reader has accepted.
+    fn note(&mut self, record: &Record) -> Result<(), Error> {
+        let meta = record.meta();
+        let step = Step::of(record).map_err(|breach| inconsistent(meta, &breach))?;
+        self.since.extend(step.map(|step| (*meta, step)));
+        Ok(())
+    }
+
+    /// The last record noted is a checkpoint.
+    fn keep(&mut self) -> Result<(), Error> {
+        let Self { kept, since } = self;
+        since.drain(..).try_for_each(|(meta, step)| {
+            kept.step(&meta, &step).map_err(|breach: Breach| inconsistent(&meta, &breach))
+        })
+    }
 }
 
 /// A stream that had chunks and was not closed.
@@ -73,23 +104,29 @@ impl Interrupted {
         };
         let keys = header.unlock(&unlock(&header)?, limits)?;
         let mut reader = StreamReader::with_limits(input, header.clone(), &keys, limits.clone())?;
+        let mut account = Account::new(header.archive_id());
         let (mut found, mut catalogs) = (None, Vec::new());
         loop {
-            match reader.next_record() {
-                Ok(Some(Record::Catalog { stream, body, .. })) => catalogs.push(Catalog { stream, body }),
-                Ok(Some(Record::Checkpoint { body, .. })) => {
-                    found = Some((reader.ledger().clone(), body, catalogs.len()));
-                }
-                Ok(Some(Record::Chunk { chunk, .. })) => reader.recycle_raw(chunk.bytes),
-                Ok(Some(_)) => {}
+            let record = match reader.next_record() {
+                Ok(Some(record)) => record,
                 Ok(None) => break,
                 Err(error) if is_of_what_was_written(&error) => break,
                 Err(error) => return Err(error.into()),
+            };
+            account.note(&record)?;
+            match record {
+                Record::Catalog { stream, body, .. } => catalogs.push(Catalog { stream, body }),
+                Record::Checkpoint { body, .. } => {
+                    account.keep()?;
+                    found = Some((body, catalogs.len()));
+                }
+                Record::Chunk { chunk, .. } => reader.recycle_raw(chunk.bytes),
+                _ => {}
             }
         }
-        let Some((ledger, checkpoint, known)) = found else { return Ok(None) };
+        let Some((checkpoint, known)) = found else { return Ok(None) };
         catalogs.truncate(known);
-        Ok(Some(Self { file, header, keys, ledger, checkpoint, catalogs }))
+        Ok(Some(Self { file, header, keys, ledger: account.kept, checkpoint, catalogs }))
     }
 
     /// The document of the checkpoint.
@@ -131,9 +168,8 @@ impl Interrupted {
     pub fn open_streams(&self) -> Vec<KeptStream> {
         let open = self.ledger.streams().filter_map(|(stream, account)| {
             let account = account?;
-            let kept = account.chunks().iter();
-            let chunks = kept.map(|chunk| KeptChunk {
-                seq: chunk.seq,
+            let chunks = account.chunks().map(|(seq, chunk)| KeptChunk {
+                seq,
                 documents: chunk.documents,
                 bytes: chunk.raw_len,
             });

@@ -1,5 +1,7 @@
 //! One open stream's account: the next place, the hash, and what each chunk would take along if it were retracted.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use crate::frame::RecordKind;
@@ -7,10 +9,9 @@ use crate::index::IndexEntry;
 use crate::ledger::Breach;
 use crate::record::{Retract, StreamTotals};
 
-/// A chunk that still counts: 16 bytes of memory for each until its stream ends, so that it can be retracted.
+/// A chunk that still counts: some 30 bytes of memory for each until its stream ends, so that it can be retracted.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted {
-    pub(crate) seq: u64,
     pub(crate) documents: u32,
     pub(crate) raw_len: u32,
 }
@@ -23,7 +24,9 @@ pub(crate) struct StreamAccount {
     hash: Sha256,
     documents: u64,
     bytes: u64,
-    chunks: Vec<Counted>,
+    /// By record number: an archive may hold as many retractions as chunks, so each has to cost no more than what it
+    /// takes back.
+    chunks: BTreeMap<u64, Counted>,
 }
 
 impl StreamAccount {
@@ -34,7 +37,7 @@ impl StreamAccount {
             hash: Sha256::new(),
             documents: 0,
             bytes: 0,
-            chunks: Vec::new(),
+            chunks: BTreeMap::new(),
         }
     }
 
@@ -47,9 +50,9 @@ impl StreamAccount {
         self.next_stream_seq
     }
 
-    /// The chunks that still count.
-    pub(crate) fn chunks(&self) -> &[Counted] {
-        &self.chunks
+    /// The chunks that still count, with their record numbers, in order.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = (u64, Counted)> {
+        self.chunks.iter().map(|(seq, chunk)| (*seq, *chunk))
     }
 
     pub(crate) fn documents(&self) -> u64 {
@@ -71,27 +74,22 @@ impl StreamAccount {
         self.hash.update(entry.tag.0);
         self.documents += u64::from(entry.documents);
         self.bytes += u64::from(entry.raw_len);
-        self.chunks.push(Counted { seq: entry.seq, documents: entry.documents, raw_len: entry.raw_len });
+        self.chunks.insert(entry.seq, Counted { documents: entry.documents, raw_len: entry.raw_len });
         Ok(())
     }
 
-    pub(crate) fn retract(&mut self, retract: &Retract) -> Result<(), Breach> {
-        let before = self.chunks.len();
-        let (mut documents, mut bytes) = (0, 0);
-        self.chunks.retain(|chunk| {
-            let covered = retract.covers(chunk.seq);
-            if covered {
-                documents += u64::from(chunk.documents);
-                bytes += u64::from(chunk.raw_len);
-            }
-            !covered
-        });
-        if self.chunks.len() == before {
+    /// Takes chunks back; gives their record numbers.
+    pub(crate) fn retract(&mut self, retract: &Retract) -> Result<Vec<u64>, Breach> {
+        let covered = self.chunks.range(retract.first_seq..=retract.last_seq);
+        let seqs: Vec<u64> = covered.map(|(seq, _)| *seq).collect();
+        if seqs.is_empty() {
             return Err(Breach("a retraction takes back nothing"));
         }
-        self.documents -= documents;
-        self.bytes -= bytes;
-        Ok(())
+        for chunk in seqs.iter().filter_map(|seq| self.chunks.remove(seq)) {
+            self.documents -= u64::from(chunk.documents);
+            self.bytes -= u64::from(chunk.raw_len);
+        }
+        Ok(seqs)
     }
 
     pub(crate) fn totals(&self, stream: u32) -> StreamTotals {

@@ -7,7 +7,6 @@ use crate::cipher::{EPOCH_SALT_LEN, EpochKey};
 use crate::frame::{RECORD_HEADER_LEN, RecordHeader, RecordKind, check_record_crc};
 use crate::header::{HEADER_LEN, Header};
 use crate::keys::Keys;
-use crate::ledger::Ledger;
 use crate::opener::{OpenScratch, Opener, StoredRecord};
 use crate::read::{expect_end, read_exact_at_most};
 use crate::tail::{Tail, check_tail};
@@ -128,11 +127,6 @@ impl<R: Read> StreamReader<R> {
         Ok(Some(record))
     }
 
-    /// The account of the records that [`next_record`](Self::next_record) has handed out.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        self.verifier.ledger()
-    }
-
     /// Gives a buffer for the raw bytes of the next chunk of [`next_record`](Self::next_record).
     pub fn recycle_raw(&mut self, buffer: Vec<u8>) {
         self.scratch.recycle(buffer);
@@ -154,7 +148,7 @@ impl<R: Read> StreamReader<R> {
         if header.kind == RecordKind::End {
             self.state = State::Ended { end_offset: offset, end_body_len: header.body_len };
         }
-        Ok(StoredRecord { header, header_bytes, offset, body, key, expected: None })
+        Ok(StoredRecord { header, header_bytes, offset, body, key, promised: None })
     }
 
     fn read_record_header(&mut self) -> Result<(RecordHeader, [u8; RECORD_HEADER_LEN]), Error> {

@@ -1,9 +1,8 @@
 //! Checking opened records against each other, in the order of their numbers.
 
-use crate::index::IndexEntry;
-use crate::ledger::{Breach, Ledger};
+use crate::ledger::{Breach, Ledger, Step};
 use crate::record::RecordMeta;
-use crate::{ArchiveId, Chunk, Error, Record, bytes};
+use crate::{ArchiveId, Error, Record};
 
 /// Keeps the account of an archive that is read from its first record to its last: continuity of streams, counts,
 /// bytes, hashes of streams, retractions, index pages, totals and digest of END.
@@ -36,24 +35,17 @@ impl Verifier {
 
     fn account(&mut self, record: &Record, meta: &RecordMeta) -> Result<(), Breach> {
         match record {
-            Record::Epoch { .. } => self.ledger.open_epoch(meta),
-            Record::Catalog { stream, .. } => self.ledger.control(meta, *stream),
-            Record::Checkpoint { .. } => self.ledger.control(meta, 0),
-            Record::Chunk { chunk, .. } => self.ledger.chunk(meta.epoch, &entry(meta, chunk)?),
-            Record::StreamEnd { totals, .. } => self.ledger.end_stream(meta, totals),
-            Record::Retract { retract, .. } => self.ledger.retract(meta, retract),
             Record::IndexPage { page, .. } => self.ledger.index(meta, page),
             Record::End { end, .. } => {
                 self.ledger.finish(meta, end)?;
                 self.ended = true;
                 Ok(())
             }
+            other => match Step::of(other)? {
+                Some(step) => self.ledger.step(meta, &step),
+                None => Ok(()),
+            },
         }
-    }
-
-    /// The account so far.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
     }
 
     /// Whether END was accepted: only then was the archive whole.
@@ -70,12 +62,4 @@ impl std::fmt::Debug for Verifier {
 
 pub(crate) fn inconsistent(meta: &RecordMeta, breach: &Breach) -> Error {
     Error::Inconsistent { part: meta.kind.part(), offset: meta.offset, why: breach.0 }
-}
-
-fn entry(meta: &RecordMeta, chunk: &Chunk) -> Result<IndexEntry, Breach> {
-    let raw_len =
-        bytes::len_u32("", chunk.bytes.len()).map_err(|_| Breach("a chunk is longer than 4 GiB"))?;
-    let RecordMeta { kind, seq, offset, body_len, tag, .. } = *meta;
-    let Chunk { stream, stream_seq, documents, .. } = *chunk;
-    Ok(IndexEntry { kind, stream, stream_seq, documents, raw_len, length: body_len, seq, offset, tag })
 }

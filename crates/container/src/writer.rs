@@ -167,6 +167,19 @@ impl<W: Write> Writer<W> {
         )
     }
 
+    /// A catalog document of one stream that the index calls another's.
+    #[cfg(test)]
+    pub(crate) fn append_catalog_as(
+        &mut self,
+        ticket: Ticket,
+        stream: u32,
+        indexed: u32,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        let encode = |out: &mut Vec<u8>| out.extend_from_slice(&[&stream.to_le_bytes()[..], body].concat());
+        self.control(ticket, RecordKind::Catalog, encode, |ledger, meta| ledger.control(meta, indexed))
+    }
+
     /// Closes a stream, with the totals and the hash that the writer has kept.
     pub fn append_stream_end(&mut self, ticket: Ticket, stream: u32) -> Result<(), Error> {
         let totals = self.ledger.totals(stream).map_err(refused)?;
@@ -184,7 +197,9 @@ impl<W: Write> Writer<W> {
     ) -> Result<(), Error> {
         let retract = Retract { stream, first_seq, last_seq };
         let encode = |out: &mut Vec<u8>| retract.encode(out);
-        self.control(ticket, RecordKind::Retract, encode, |ledger, meta| ledger.retract(meta, &retract))
+        self.control(ticket, RecordKind::Retract, encode, |ledger, meta| {
+            ledger.retract(meta, &retract).map(drop)
+        })
     }
 
     /// Appends a checkpoint document.
