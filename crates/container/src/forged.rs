@@ -17,10 +17,10 @@ fn forged(options: &WriteOptions, lie: impl FnOnce(&mut IndexEntry)) -> Vec<u8> 
     let (mut sequencer, sealer, mut writer) = create(Vec::new(), options).unwrap();
     let chunk =
         Chunk { kind: ChunkKind::Data, stream: STREAM, stream_seq: 0, documents: 40, bytes: vec![1; 1000] };
-    let mut sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut SealScratch::new()).unwrap();
-    lie(&mut sealed.entry);
-    let stream = sealed.entry.stream;
-    writer.append_chunk(sealed).unwrap();
+    let mut record = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut SealScratch::new()).unwrap();
+    lie(&mut record.entry);
+    let stream = record.entry.stream;
+    writer.append_chunk(record).unwrap();
     writer.append_stream_end(sequencer.control().unwrap(), stream).unwrap();
     writer.finish(sequencer, b"").unwrap().0
 }
@@ -67,9 +67,9 @@ fn a_chunk_out_of_its_place_is_refused() {
             let bytes = vec![1; 10];
             let chunk = Chunk { kind: ChunkKind::Data, stream: STREAM, stream_seq, documents: 1, bytes };
             let ticket = sequencer.chunk().unwrap();
-            let mut sealed = sealer.seal(ticket, &chunk, &mut SealScratch::new()).unwrap();
-            sealed.entry.stream_seq = place;
-            writer.append_chunk(sealed).unwrap();
+            let mut record = sealer.seal(ticket, &chunk, &mut SealScratch::new()).unwrap();
+            record.entry.stream_seq = place;
+            writer.append_chunk(record).unwrap();
         }
         writer.append_stream_end(sequencer.control().unwrap(), STREAM).unwrap();
         let bytes = writer.finish(sequencer, b"").unwrap().0;
@@ -126,8 +126,8 @@ fn as_many_retractions_as_chunks_are_no_more_work() {
         let chunk = Chunk { kind: ChunkKind::Data, stream: STREAM, stream_seq, documents: 1, bytes: vec![1] };
         let ticket = sequencer.chunk().unwrap();
         seqs.push(ticket.seq());
-        let sealed = sealer.seal(ticket, &chunk, &mut scratch).unwrap();
-        scratch.recycle(writer.append_chunk(sealed).unwrap());
+        let record = sealer.seal(ticket, &chunk, &mut scratch).unwrap();
+        scratch.recycle(writer.append_chunk(record).unwrap());
     }
     // The last ones one by one from behind; the others by ranges that begin at the first chunk of all, long retracted.
     let half = seqs.len() / 2;
@@ -172,8 +172,8 @@ fn as_many_checkpoints_as_chunks_are_no_more_work() {
     let mut scratch = SealScratch::new();
     for stream_seq in 0..CHUNKS {
         let chunk = Chunk { kind: ChunkKind::Data, stream: STREAM, stream_seq, documents: 1, bytes: vec![1] };
-        let sealed = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut scratch).unwrap();
-        scratch.recycle(writer.append_chunk(sealed).unwrap());
+        let record = sealer.seal(sequencer.chunk().unwrap(), &chunk, &mut scratch).unwrap();
+        scratch.recycle(writer.append_chunk(record).unwrap());
     }
     for _ in 0..CHUNKS {
         writer.append_checkpoint(sequencer.control().unwrap(), b"here").unwrap();

@@ -39,6 +39,12 @@ impl IndexEntry {
         Self { kind, stream, stream_seq: 0, documents: 0, raw_len: 0, length: body_len, seq, offset, tag }
     }
 
+    /// The entry of a chunk that begins like this.
+    pub(crate) fn chunk(meta: &RecordMeta, prefix: &ChunkPrefix) -> Self {
+        let ChunkPrefix { stream, stream_seq, documents, raw_len, .. } = *prefix;
+        Self { stream_seq, documents, raw_len, ..Self::control(meta, stream) }
+    }
+
     pub(crate) fn meta(&self, epoch: u16) -> RecordMeta {
         let Self { kind, seq, offset, length, tag, .. } = *self;
         RecordMeta { kind, epoch, seq, offset, body_len: length, tag }

@@ -120,7 +120,8 @@ impl Opener {
         control(meta, promised.as_ref(), body)
     }
 
-    fn chunk(
+    /// Takes the plain body of a chunk apart.
+    pub(crate) fn chunk(
         &self,
         meta: &RecordMeta,
         promised: Option<&IndexEntry>,
@@ -164,7 +165,7 @@ fn control(meta: RecordMeta, promised: Option<&IndexEntry>, body: Vec<u8>) -> Re
     Ok(record)
 }
 
-fn decode_control(meta: RecordMeta, mut body: Vec<u8>) -> Result<Record, Error> {
+pub(crate) fn decode_control(meta: RecordMeta, mut body: Vec<u8>) -> Result<Record, Error> {
     let malformed =
         || Error::damaged(meta.kind.part(), meta.offset, "its fields are not what the format allows");
     Ok(match meta.kind {
