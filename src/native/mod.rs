@@ -11,6 +11,7 @@ mod key;
 mod ls;
 mod oplog;
 mod restore;
+mod salvage;
 mod verify;
 
 use crate::exit::Exit;
@@ -64,6 +65,8 @@ enum Command {
     Cat(cat::CatArgs),
     /// Make an archive of a dump of mongodump, or a dump of an archive; needs no server
     Convert(convert::ConvertArgs),
+    /// Make a whole archive of what is left of a damaged or unfinished one; needs no server
+    Salvage(salvage::SalvageArgs),
     /// Capture a replica set's oplog without end, to restore to any second
     #[command(subcommand)]
     Oplog(oplog::OplogCommand),
@@ -95,6 +98,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Ls(args) => ls::run(&args, &context).await,
         Command::Cat(args) => cat::run(args, &context).await,
         Command::Convert(args) => convert::run(args, &context).await,
+        Command::Salvage(args) => salvage::run(args, &context).await,
         Command::Oplog(command) => oplog::run(command, &context).await,
         Command::Key(command) => key::run(command, &context),
         Command::Doctor(args) => doctor::run(&args, &context).await,

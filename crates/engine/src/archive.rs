@@ -137,6 +137,11 @@ impl OpenChunk {
         Self { bytes, bytes_max, documents: 0, share }
     }
 
+    /// A chunk that is full already.
+    pub(crate) fn whole(bytes: Vec<u8>, documents: u32, share: Share) -> Self {
+        Self { bytes_max: bytes.len(), bytes, documents, share }
+    }
+
     /// Its documents' bytes, and the share that is to be held as long as they are.
     pub(crate) fn into_parts(self) -> (Vec<u8>, Share) {
         (self.bytes, self.share)
@@ -159,6 +164,11 @@ impl ArchiveInput {
     pub(crate) async fn open_chunk(&self) -> Result<OpenChunk> {
         let share = self.budget.share(CHUNK_BYTES).await?;
         Ok(OpenChunk::new(self.buffers.take(), CHUNK_BYTES, share))
+    }
+
+    /// Memory for the documents of a chunk that is made elsewhere; its content does not matter.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.buffers.take()
     }
 
     /// Gives a chunk of a stream that one reader fills its place in the archive and hands it to the pool. A stream holds

@@ -25,6 +25,7 @@ pub mod reading;
 pub mod rename;
 pub mod replay;
 pub mod restore;
+pub mod salvage;
 mod scan;
 pub mod select;
 pub mod slices;
