@@ -4,8 +4,10 @@
 use clap::Args;
 use mongoark_engine::container::{ArchiveId, Header, KeyFile, Passphrase, Secret};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{IsTerminal, Read};
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -14,9 +16,19 @@ const PASSPHRASE_VARIABLE: &str = "MONGOARK_PASSPHRASE";
 /// A longer passphrase file is no passphrase.
 const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Flags that name a secret.
+/// Flags that open archives: the secret, and whether what needs none is believed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SecretArgs {
+    #[command(flatten)]
+    pub given: GivenArgs,
+    /// Read what is not encrypted although a key or passphrase is given; nothing shows who wrote it
+    #[arg(long, help_heading = "Encryption")]
+    pub allow_unencrypted: bool,
+}
+
+/// Flags that name a secret.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GivenArgs {
     /// Read the passphrase from the first line of this file
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     pub passphrase_file: Option<PathBuf>,
@@ -42,7 +54,7 @@ pub struct Known {
 #[derive(Args, Clone, Debug, Default)]
 pub struct LockArgs {
     #[command(flatten)]
-    pub secrets: SecretArgs,
+    pub given: GivenArgs,
     /// Encrypt nothing: anybody can read what is written
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd", "key_file"], help_heading = "Encryption")]
     pub no_encryption: bool,
@@ -54,7 +66,7 @@ impl LockArgs {
         if self.no_encryption {
             return Ok(Vec::new());
         }
-        let secrets = self.secrets.given_or_environment()?;
+        let secrets = self.given.given_or_environment()?;
         if !secrets.is_empty() {
             return Ok(secrets);
         }
@@ -76,6 +88,27 @@ pub enum SecretError {
     /// The key or passphrase is not one.
     #[error(transparent)]
     Invalid(#[from] mongoark_engine::container::Error),
+    /// A file that others may use, too.
+    #[error(
+        "the passphrase file {path} can be used by others than its owner (mode {mode:03o}): run 'chmod 600 {path}', \
+         or give the passphrase by --passphrase-fd or the variable MONGOARK_PASSPHRASE",
+        path = path.display()
+    )]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A secret was given for what takes none.
+    #[error(
+        "the archive is not encrypted, although a key or passphrase was given ({given}): nothing shows who wrote it. If \
+         it is meant to be unencrypted, give --allow-unencrypted"
+    )]
+    NotEncrypted {
+        /// The flag or variable that gave it.
+        given: &'static str,
+    },
     /// The two entries differ.
     #[error("the two passphrases differ")]
     Differ,
@@ -90,9 +123,9 @@ pub enum SecretError {
     },
 }
 
-impl SecretArgs {
+impl GivenArgs {
     /// The secrets that the flags give, without asking anybody.
-    fn given(&self) -> Result<Vec<Secret>, SecretError> {
+    fn by_flags(&self) -> Result<Vec<Secret>, SecretError> {
         let mut secrets = Vec::new();
         if let Some(path) = &self.key_file {
             secrets.push(Secret::KeyFile(KeyFile::load(path)?));
@@ -106,19 +139,23 @@ impl SecretArgs {
         Ok(secrets)
     }
 
+    /// The secrets of the flags, else of the variable. They are read once: a descriptor can be read no second time.
     fn given_or_environment(&self) -> Result<Vec<Secret>, SecretError> {
-        let mut secrets = self.given()?;
+        if let Some(given) = self.known.given.get() {
+            return Ok(given.clone());
+        }
+        let mut secrets = self.by_flags()?;
         if secrets.is_empty()
             && let Some(value) = std::env::var_os(PASSPHRASE_VARIABLE)
         {
             secrets.push(Secret::Passphrase(Passphrase::new(value.into_encoded_bytes())?));
         }
-        Ok(secrets)
+        Ok(self.known.given.get_or_init(|| secrets).clone())
     }
 
     /// The secrets that replace others; the variable holds the old one, so it does not count here.
     pub fn to_lock_anew(&self) -> Result<Vec<Secret>, SecretError> {
-        let secrets = self.given()?;
+        let secrets = self.by_flags()?;
         if secrets.is_empty() {
             ask_twice(" for the old secret, and the --new-* flags for the new one")
         } else {
@@ -126,28 +163,49 @@ impl SecretArgs {
         }
     }
 
-    /// The secrets to open an archive with; nothing where it is not encrypted.
+    /// Which flag or variable gives a secret.
+    fn source(&self) -> &'static str {
+        match self {
+            Self { key_file: Some(_), .. } => "--key-file",
+            Self { passphrase_file: Some(_), .. } => "--passphrase-file",
+            Self { passphrase_fd: Some(_), .. } => "--passphrase-fd",
+            _ => "the variable MONGOARK_PASSPHRASE",
+        }
+    }
+}
+
+impl SecretArgs {
+    /// The secrets that flags or the variable give, without asking anybody.
+    pub fn given(&self) -> Result<Vec<Secret>, SecretError> {
+        self.given.given_or_environment()
+    }
+
+    /// The secrets to open an archive with; nothing where it is not encrypted and may be so.
     pub fn to_open(&self, header: &Header) -> Result<Vec<Secret>, SecretError> {
-        if !header.is_encrypted() {
+        if header.is_encrypted() {
+            return self.given_or_asked(header.archive_id());
+        }
+        // Whoever gives a secret counts on it: anybody can write an archive that needs none.
+        if self.allow_unencrypted || self.given()?.is_empty() {
             return Ok(Vec::new());
         }
-        let given = match self.known.given.get() {
-            Some(given) => given.clone(),
-            None => self.given_or_environment()?,
-        };
-        let given = self.known.given.get_or_init(|| given);
+        Err(SecretError::NotEncrypted { given: self.given.source() })
+    }
+
+    fn given_or_asked(&self, archive: ArchiveId) -> Result<Vec<Secret>, SecretError> {
+        let given = self.given()?;
         if !given.is_empty() {
-            return Ok(given.clone());
+            return Ok(given);
         }
-        let mut asked = self.known.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(secret) = asked.get(&header.archive_id()) {
+        let mut asked = self.given.known.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secret) = asked.get(&archive) {
             return Ok(vec![secret.clone()]);
         }
         if !std::io::stdin().is_terminal() {
             return Err(SecretError::Missing { or_else: "" });
         }
         let secret = Secret::Passphrase(Passphrase::new(ask("Passphrase: ")?.into_bytes())?);
-        asked.insert(header.archive_id(), secret.clone());
+        asked.insert(archive, secret.clone());
         Ok(vec![secret])
     }
 }
@@ -173,7 +231,25 @@ fn ask(prompt: &str) -> Result<String, SecretError> {
 fn from_file(path: &Path) -> Result<Secret, SecretError> {
     let from = || path.display().to_string();
     let file = File::open(path).map_err(|source| SecretError::Read { from: from(), source })?;
+    let metadata = file.metadata().map_err(|source| SecretError::Read { from: from(), source })?;
+    refuse_shared(&metadata, path)?;
     first_line(file).map_err(|source| SecretError::Read { from: from(), source }).and_then(passphrase)
+}
+
+/// Refuses a file that group or others have any right to, as of a key file. A pipe has no mode to speak of.
+#[cfg(unix)]
+fn refuse_shared(metadata: &Metadata, path: &Path) -> Result<(), SecretError> {
+    let mode = metadata.permissions().mode() & 0o7777;
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(SecretError::Shared { path: path.to_path_buf(), mode });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the Unix twin can fail")]
+fn refuse_shared(_metadata: &Metadata, _path: &Path) -> Result<(), SecretError> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -15,6 +15,8 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// What is said of an archive whose maker nobody can tell.
+pub const NOT_ENCRYPTED: &str = "not encrypted: nothing shows who wrote this";
 /// The name that stands for standard input or output.
 const DASH: &str = "-";
 

@@ -3,7 +3,7 @@
 use super::context::{Context, check_output, is_pipe, unlock};
 use crate::chain::chain;
 use crate::exit::Exit;
-use crate::secrets::LockArgs;
+use crate::secrets::{LockArgs, SecretArgs};
 use crate::terminal::text;
 use clap::{Args, ValueEnum};
 use mongoark_engine::archive::{Output, default_codec};
@@ -35,6 +35,9 @@ pub struct ConvertArgs {
     without_oplog: bool,
     #[command(flatten)]
     lock: LockArgs,
+    /// Read an archive that is not encrypted although a key or passphrase is given; nothing shows who wrote it
+    #[arg(long, help_heading = "Encryption")]
+    allow_unencrypted: bool,
     /// Replace the file if it exists; a folder is never replaced
     #[arg(long)]
     overwrite: bool,
@@ -77,13 +80,13 @@ async fn converted(args: ConvertArgs, context: &Context) -> Result<Converted> {
         Input::Dump(dump) => to_archive(dump, args, context).await?,
         Input::ArchiveFile(path) => {
             args.check_dump()?;
-            let archive = Archive::open_file(&path, &unlock(&args.lock.secrets), &Limits::default())?;
+            let archive = Archive::open_file(&path, &unlock(&args.secrets()), &Limits::default())?;
             context.warn_of(&archive, &path);
             from_archive(archive, args, context).await?
         }
         Input::ArchiveStream(stream) => {
             args.check_dump()?;
-            let archive = Archive::open_stream(stream, &unlock(&args.lock.secrets), &Limits::default())?;
+            let archive = Archive::open_stream(stream, &unlock(&args.secrets()), &Limits::default())?;
             from_archive(archive, args, context).await?
         }
     };
@@ -92,6 +95,11 @@ async fn converted(args: ConvertArgs, context: &Context) -> Result<Converted> {
 }
 
 impl ConvertArgs {
+    /// What opens the input, where it is an archive of mongoark.
+    fn secrets(&self) -> SecretArgs {
+        SecretArgs { given: self.lock.given.clone(), allow_unencrypted: self.allow_unencrypted }
+    }
+
     /// What makes no sense where the input is a dump.
     fn check_archive(&self) -> Result<()> {
         let input = self.input.display();

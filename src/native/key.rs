@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::exit::Exit;
-use crate::secrets::{SecretArgs, SecretError};
+use crate::secrets::{GivenArgs, SecretArgs, SecretError};
 use clap::{Args, Subcommand};
 use mongoark_engine::container::{self, FileReader, KdfParams, KeyFile, Limits, WriteSecrets};
 use mongoark_engine::{Error, Result};
@@ -65,11 +65,11 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<Value> {
     let limits = Limits::default();
     let header = FileReader::header_of(&args.archive, &limits)?;
     let old = args.old.to_open(&header).map_err(secret)?;
-    let new = SecretArgs {
+    let new = GivenArgs {
         passphrase_file: args.new_passphrase_file.clone(),
         passphrase_fd: args.new_passphrase_fd,
         key_file: args.new_key_file.clone(),
-        ..SecretArgs::default()
+        ..GivenArgs::default()
     };
     let new = new.to_lock_anew().map_err(secret)?;
     container::rotate(

@@ -1,6 +1,6 @@
 //! `mongoark ls`: what an archive holds, as a table or as JSON.
 
-use super::context::{Context, open, to_stdout};
+use super::context::{Context, NOT_ENCRYPTED, open, to_stdout};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
@@ -35,14 +35,15 @@ pub async fn run(args: &LsArgs, context: &Context) -> Exit {
 async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
     let archive = open(&args.file, &args.secrets, false)?;
     context.warn_of(&archive, &args.file);
+    let is_encrypted = archive.is_encrypted();
     let listing = look::list(archive, &context.stop).await?;
-    let json = as_json(&listing);
-    let out = if args.json { format!("{json:#}\n") } else { table(&listing) };
+    let json = as_json(&listing, is_encrypted);
+    let out = if args.json { format!("{json:#}\n") } else { table(&listing, is_encrypted) };
     to_stdout(&out)?;
     Ok(json)
 }
 
-fn table(listing: &Listing) -> String {
+fn table(listing: &Listing, is_encrypted: bool) -> String {
     let mut rows =
         vec![["NAMESPACE", "TYPE", "DOCUMENTS", "BYTES", "STORED", "INDEXES"].map(ToOwned::to_owned)];
     for entry in &listing.catalog.collections {
@@ -59,7 +60,7 @@ fn table(listing: &Listing) -> String {
     let mut widths: [usize; 6] = std::array::from_fn(width);
     // A longer name pushes its own row aside, not the whole table.
     widths[0] = widths[0].min(NAME_WIDTH_MAX);
-    let mut lines = head(listing);
+    let mut lines = head(listing, is_encrypted);
     lines.extend(rows.iter().map(|row| {
         let [name, kind, documents, bytes, stored, indexes] = row;
         let [w0, w1, w2, w3, w4, w5] = widths;
@@ -78,8 +79,11 @@ fn kind(entry: &look::CatalogEntry) -> &'static str {
     }
 }
 
-fn head(listing: &Listing) -> Vec<String> {
+fn head(listing: &Listing, is_encrypted: bool) -> Vec<String> {
     let mut lines = Vec::new();
+    if !is_encrypted {
+        lines.push(NOT_ENCRYPTED.to_owned());
+    }
     if let Some(deployment) = &listing.catalog.deployment {
         let info = &deployment.info;
         let fcv = info.fcv.as_ref().map(|fcv| format!(", FCV {fcv}")).unwrap_or_default();
@@ -111,7 +115,7 @@ fn time(milliseconds: i64) -> String {
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%FT%TZ").to_string())
 }
 
-fn as_json(listing: &Listing) -> Value {
+fn as_json(listing: &Listing, is_encrypted: bool) -> Value {
     let deployment = listing.catalog.deployment.as_ref().map(|deployment| {
         json!({
             "topology": deployment.info.topology.to_string(),
@@ -160,5 +164,5 @@ fn as_json(listing: &Listing) -> Value {
         .as_ref()
         .map(|oplog| json!({ "entries": oplog.documents, "bytes": oplog.bytes }));
     let namespaces: Vec<Value> = namespaces.collect();
-    json!({ "deployment": deployment, "summary": summary, "oplog": oplog, "namespaces": namespaces })
+    json!({ "encrypted": is_encrypted, "deployment": deployment, "summary": summary, "oplog": oplog, "namespaces": namespaces })
 }

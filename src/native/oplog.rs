@@ -1,17 +1,17 @@
 //! `mongoark oplog`: capture a replica set's oplog into slices, and list what slices hold.
 
-use super::context::{Context, to_stdout, unlock};
+use super::context::{Context, NOT_ENCRYPTED, to_stdout, unlock};
 use super::dump::UriArgs;
 use crate::chain::chain;
 use crate::exit::Exit;
-use crate::secrets::{LockArgs, SecretArgs};
+use crate::secrets::{LockArgs, SecretArgs, SecretError};
 use crate::terminal::text;
 use clap::{Args, Subcommand};
-use mongoark_engine::Result;
 use mongoark_engine::archive::default_codec;
-use mongoark_engine::container::{Codec, FileReader, Limits, Secret, WriteOptions};
+use mongoark_engine::container::{Codec, FileReader, Header, Limits, Secret, WriteOptions};
 use mongoark_engine::deployment::{Connection, ConnectionOptions, ReadMode, SourceOptions};
-use mongoark_engine::slices::{self, CaptureOptions, CaptureReport, Folder};
+use mongoark_engine::slices::{self, CaptureOptions, CaptureReport, Folder, SliceAccess};
+use mongoark_engine::{Error, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,6 +47,9 @@ pub struct CaptureArgs {
     compression: Codec,
     #[command(flatten)]
     lock: LockArgs,
+    /// Go on behind slices of the folder that are not encrypted, too; nothing shows who wrote them
+    #[arg(long, help_heading = "Encryption")]
+    allow_unencrypted: bool,
 }
 
 /// Flags of `mongoark oplog ls`.
@@ -86,8 +89,11 @@ async fn capture(args: CaptureArgs, context: &Context) -> Exit {
 async fn run_capture(args: CaptureArgs, secrets: Vec<Secret>, context: &Context) -> Result<CaptureReport> {
     let uri = args.uri.connection_string();
     let connection = Connection::new(&ConnectionOptions::native(&uri)).await?;
+    let mut access = SliceAccess::with(secrets.clone());
+    access.allow_unencrypted |= args.allow_unencrypted;
     let options = CaptureOptions {
         dir: args.out,
+        access,
         write: WriteOptions { codec: args.compression, secrets, ..WriteOptions::default() },
         slice_age_max: Duration::from_secs(args.slice_seconds),
         slice_bytes_max: args.slice_mb * 1_000_000,
@@ -125,18 +131,24 @@ fn capture_as_json(report: &CaptureReport) -> Value {
     })
 }
 
-/// The secrets that open the slices of a folder: those that open the first one.
-pub fn slice_secrets(dir: &Path, secrets: &SecretArgs) -> Result<Vec<Secret>> {
+/// What opens the slices of a folder: the secrets that open the first encrypted one. Slices that are not encrypted are believed
+/// where no secret is given and nothing else says that they should be encrypted.
+pub fn slice_access(dir: &Path, secrets: &SecretArgs, is_archive_encrypted: bool) -> Result<SliceAccess> {
     let limits = Limits::default();
-    let mut headers = Folder::files(dir)?.into_iter().map(|path| FileReader::header_of(&path, &limits));
+    let files = Folder::files(dir)?.into_iter();
     // A damaged one is told when all are read.
-    let Some(header) = headers.find_map(Result::ok) else { return Ok(Vec::new()) };
-    unlock(secrets)(&header)
+    let mut headers = files.filter_map(|path| FileReader::header_of(&path, &limits).ok());
+    let found = match headers.find(Header::is_encrypted) {
+        Some(header) => unlock(secrets)(&header)?,
+        None => secrets.given().map_err(|error: SecretError| Error::Secret(Box::new(error)))?,
+    };
+    let allow_unencrypted = secrets.allow_unencrypted || (found.is_empty() && !is_archive_encrypted);
+    Ok(SliceAccess { secrets: found, allow_unencrypted })
 }
 
 async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
-    let secrets = slice_secrets(&args.dir, &args.secrets)?;
-    let folder = Folder::read(&args.dir, &secrets, &context.stop).await?;
+    let access = slice_access(&args.dir, &args.secrets, false)?;
+    let folder = Folder::read(&args.dir, &access, &context.stop).await?;
     for (path, error) in &folder.damaged {
         context.monitor.fail(path.display().to_string(), error.to_string(), 0);
     }
@@ -167,7 +179,8 @@ fn table(folder: &Folder) -> String {
     for slice in &folder.slices {
         let name = slice.path.file_name().unwrap_or_default().to_string_lossy();
         let (entries, bytes) = (text::entries(slice.entries.documents), text::bytes(slice.file_bytes));
-        lines.push(format!("{name}  up to {}  {entries}, {bytes}", text::moment(slice.end)));
+        let doubt = if slice.is_encrypted { String::new() } else { format!("  {NOT_ENCRYPTED}") };
+        lines.push(format!("{name}  up to {}  {entries}, {bytes}{doubt}", text::moment(slice.end)));
     }
     lines.join("\n") + "\n"
 }
@@ -185,6 +198,7 @@ fn folder_as_json(folder: &Folder) -> Value {
             "bytes": slice.entries.bytes,
             "fileBytes": slice.file_bytes,
             "set": slice.set,
+            "encrypted": slice.is_encrypted,
             "gap": slice.gap.as_ref().map(|gap| json!({
                 "since": gap.since.to_string(), "until": gap.until.to_string(), "why": gap.why,
             })),

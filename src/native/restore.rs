@@ -2,7 +2,7 @@
 
 use super::context::{Context, open};
 use super::dump::{SelectArgs, UriArgs, seconds};
-use super::oplog::slice_secrets;
+use super::oplog::slice_access;
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
@@ -77,7 +77,7 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
         Err(error) => return context.end("restore", Err(error)),
     };
     context.warn_of(&archive, &args.file);
-    let slices = match slices(&args, context).await {
+    let slices = match slices(&args, archive.is_encrypted(), context).await {
         Ok(slices) => slices,
         Err(error) => return context.end("restore", Err(error)),
     };
@@ -123,11 +123,26 @@ async fn restore(
     restore::restore(&target, archive, &options, &context.monitor, &context.stop).await
 }
 
-/// The slices that the flags name; the secret that opens the archive opens them too.
-async fn slices(args: &RestoreArgs, context: &Context) -> Result<Option<SlicePlan>> {
+/// The slices that the flags name; the secret that opens the archive opens them too. Behind an encrypted archive
+/// slices are encrypted: its replay may do anything, and must be by whoever holds the secret.
+async fn slices(
+    args: &RestoreArgs,
+    is_archive_encrypted: bool,
+    context: &Context,
+) -> Result<Option<SlicePlan>> {
     let Some(dir) = &args.oplog_dir else { return Ok(None) };
-    let secrets = slice_secrets(dir, &args.secrets)?;
-    SlicePlan::read(dir, secrets, &context.stop).await.map(Some)
+    let access = slice_access(dir, &args.secrets, is_archive_encrypted)?;
+    let plan = SlicePlan::read(dir, access, &context.stop).await?;
+    for (path, why) in plan.unusable() {
+        let subject = path.display().to_string();
+        // A time that is named is reached or refused; the latest one is only what the other slices hold.
+        if args.to == Until::Latest {
+            context.monitor.fail(subject, format!("a slice that is not replayed: {why}"), 0);
+        } else {
+            context.monitor.warn(subject, format!("a slice that cannot be used: {why}"));
+        }
+    }
+    Ok(Some(plan))
 }
 
 /// A time as `--to` takes it.

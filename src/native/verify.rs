@@ -1,6 +1,6 @@
 //! `mongoark verify`: is an archive whole and true, without a server.
 
-use super::context::{Context, is_pipe, open};
+use super::context::{Context, NOT_ENCRYPTED, is_pipe, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
@@ -42,6 +42,7 @@ async fn whole(args: &VerifyArgs, context: &Context) -> Result<Value> {
         }
     }
     let archive = open(&args.file, &args.secrets, true)?;
+    let is_encrypted = archive.is_encrypted();
     let report = verify::verify(archive, &context.monitor, &context.stop).await?;
     let seconds = context.monitor.record().seconds;
     context.logger.summary(&format!(
@@ -52,11 +53,15 @@ async fn whole(args: &VerifyArgs, context: &Context) -> Result<Value> {
         text::bytes(report.read.bytes),
         text::seconds(seconds),
     ));
+    if !is_encrypted {
+        context.monitor.warn(args.file.display().to_string(), NOT_ENCRYPTED);
+    }
     for failure in &report.summary.failures {
         context.monitor.warn("", format!("the dump itself did not carry over: {failure}"));
     }
     Ok(json!({
         "whole": true,
+        "encrypted": is_encrypted,
         "namespaces": report.namespaces,
         "documents": report.read.documents,
         "bytes": report.read.bytes,

@@ -153,6 +153,10 @@ pub enum Error {
     SecretRequired,
     #[error("this archive is not encrypted: it has no key slots to change")]
     NotEncrypted,
+    #[error(
+        "this archive is not encrypted, although a key or passphrase was given for it: nothing shows who wrote it"
+    )]
+    SecretNotNeeded,
     #[error("{what} is {value}, and at most {limit} is accepted")]
     LimitExceeded { what: &'static str, value: u64, limit: u64 },
     #[error("{what} is {value}, and at least {least} is needed")]
@@ -203,7 +207,7 @@ impl Error {
             Self::Reordered { .. } => ErrorKind::Reordered,
             Self::WrongSecret { .. } => ErrorKind::WrongSecret,
             Self::SecretRequired => ErrorKind::SecretRequired,
-            Self::NotEncrypted => ErrorKind::NotEncrypted,
+            Self::NotEncrypted | Self::SecretNotNeeded => ErrorKind::NotEncrypted,
             Self::LimitExceeded { .. } | Self::BelowMinimum { .. } => ErrorKind::LimitExceeded,
             Self::InvalidKeyFile { .. } => ErrorKind::InvalidKeyFile,
             Self::InsecureKeyFile { .. } => ErrorKind::InsecureKeyFile,

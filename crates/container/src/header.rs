@@ -133,14 +133,14 @@ impl Header {
     }
 
     /// Finds the slot that one of the secrets opens, and checks the header's MAC.
-    /// Secrets given for an archive that is not encrypted are ignored.
+    /// Whoever gives a secret counts on what it protects: an archive that takes none may be anybody's, and is refused.
     ///
     /// # Errors
-    /// `SecretRequired`, `WrongSecret`, `NotAuthentic` (the MAC), `LimitExceeded`.
+    /// `NotEncrypted` (secrets were given), `SecretRequired`, `WrongSecret`, `NotAuthentic` (the MAC), `LimitExceeded`.
     pub fn unlock(&self, secrets: &[Secret], limits: &Limits) -> Result<Keys, Error> {
         let keys = |file_key| Keys { archive_id: self.archive_id, codec: self.codec, file_key };
         if !self.encrypted {
-            return Ok(keys(None));
+            return if secrets.is_empty() { Ok(keys(None)) } else { Err(Error::SecretNotNeeded) };
         }
         if secrets.is_empty() {
             return Err(Error::SecretRequired);

@@ -75,6 +75,11 @@ impl<R: Read> StreamReader<R> {
         })
     }
 
+    /// The header that the archive begins with.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// What opens the records that this reader hands out.
     pub fn opener(&self) -> Opener {
         Opener::new(self.header.codec(), self.limits.clone())

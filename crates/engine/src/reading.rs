@@ -62,6 +62,14 @@ impl Archive {
         Ok(Self::Stream(Box::new(StreamReader::with_limits(input, header, &keys, limits.clone())?), id))
     }
 
+    /// Whether it is encrypted, and so authentic; anybody can have written one that is not.
+    pub fn is_encrypted(&self) -> bool {
+        match self {
+            Self::File(reader) => reader.header().is_encrypted(),
+            Self::Stream(reader, _) => reader.header().is_encrypted(),
+        }
+    }
+
     /// Whether the archive is known to be whole before its first document is read.
     pub fn is_verified_ahead(&self) -> bool {
         matches!(self, Self::File(_))

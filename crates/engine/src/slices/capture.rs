@@ -1,6 +1,6 @@
 //! The continuous capture: entries that a majority has, into slices, until it is asked to stop.
 
-use super::folder::Folder;
+use super::folder::{Folder, SliceAccess};
 use super::slice::{OpenSlice, beginning_of, describe};
 use super::tailing::{self, From, Place, Tailed, Tailing, is_passing};
 use crate::catalog::{DeploymentEntry, now_ms};
@@ -30,6 +30,8 @@ pub struct CaptureOptions {
     pub dir: PathBuf,
     /// Codec and secrets.
     pub write: WriteOptions,
+    /// What opens the slices that the folder holds, and which are believed.
+    pub access: SliceAccess,
     /// A slice is closed when it is this old.
     pub slice_age_max: Duration,
     /// And when it has so many bytes.
@@ -69,7 +71,7 @@ pub async fn capture(
     stop: &Stop,
 ) -> Result<CaptureReport> {
     let _lock = lock(&options.dir)?;
-    let folder = Folder::read(&options.dir, &options.write.secrets, stop).await?;
+    let folder = Folder::read(&options.dir, &options.access, stop).await?;
     for (path, error) in &folder.damaged {
         monitor.warn(path.display().to_string(), format!("not a slice that can be used: {error}"));
     }

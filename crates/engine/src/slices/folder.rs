@@ -4,7 +4,7 @@ use super::ranges::Reach;
 use crate::oplog::{Gap, Origin};
 use crate::reading::{Archive, Feed};
 use crate::{Error, Result, Stop};
-use mongoark_container::{Limits, Secret};
+use mongoark_container::{Header, Limits, Secret};
 use mongoark_model::{Counts, Timestamp, TopologyKind};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,32 @@ use std::path::{Path, PathBuf};
 pub(super) const EXTENSION: &str = "mongoark";
 /// How it begins.
 pub(super) const PREFIX: &str = "oplog-";
+
+/// What opens slices, and which are believed.
+#[derive(Clone, Debug, Default)]
+pub struct SliceAccess {
+    /// The secrets that open those that are encrypted.
+    pub secrets: Vec<Secret>,
+    /// Whether those that are not encrypted are believed, too: anybody can have written them.
+    pub allow_unencrypted: bool,
+}
+
+impl SliceAccess {
+    /// With secrets: what they open, and nothing else. Without: what needs none.
+    pub fn with(secrets: Vec<Secret>) -> Self {
+        Self { allow_unencrypted: secrets.is_empty(), secrets }
+    }
+
+    fn to_open(&self, header: &Header) -> Result<Vec<Secret>> {
+        match (header.is_encrypted(), self.allow_unencrypted) {
+            (true, _) => Ok(self.secrets.clone()),
+            (false, true) => Ok(Vec::new()),
+            (false, false) => Err(Error::Refused(
+                "it is not encrypted: nothing shows who wrote it, so it is not used (--allow-unencrypted uses it)".to_owned(),
+            )),
+        }
+    }
+}
 
 /// A slice that is whole.
 #[derive(Clone, Debug)]
@@ -32,12 +58,15 @@ pub struct SliceInfo {
     pub file_bytes: u64,
     /// The replica set it is of.
     pub set: Option<String>,
+    /// Whether it is encrypted, and so authentic.
+    pub is_encrypted: bool,
 }
 
 impl SliceInfo {
     /// Opens a slice and authenticates its end.
-    pub async fn read(path: &Path, secrets: &[Secret]) -> Result<Self> {
-        let archive = open(path, secrets)?;
+    pub async fn read(path: &Path, access: &SliceAccess) -> Result<Self> {
+        let archive = open(path, access)?;
+        let is_encrypted = archive.is_encrypted();
         let mut feed = Feed::start(archive, &Stop::default());
         let catalog = feed.catalog().await?;
         let span = feed.summary_ahead().and_then(|summary| summary.span);
@@ -58,6 +87,7 @@ impl SliceInfo {
             entries: Counts::new(oplog.documents, oplog.bytes),
             file_bytes: metadata.len(),
             set,
+            is_encrypted,
         })
     }
 
@@ -68,8 +98,8 @@ impl SliceInfo {
 }
 
 /// Opens a slice's file.
-pub(super) fn open(path: &Path, secrets: &[Secret]) -> Result<Archive> {
-    let archive = Archive::open_file(path, &|_| Ok(secrets.to_vec()), &Limits::default());
+pub(super) fn open(path: &Path, access: &SliceAccess) -> Result<Archive> {
+    let archive = Archive::open_file(path, &|header| access.to_open(header), &Limits::default());
     archive.map_err(|source| Error::Slice { path: path.to_owned(), source: Box::new(source) })
 }
 
@@ -82,7 +112,7 @@ fn no_slice(path: &Path) -> Error {
 pub struct Folder {
     /// Those that are whole, in the order of time.
     pub slices: Vec<SliceInfo>,
-    /// Those that are not, and why.
+    /// Those that are not, or are not believed, and why.
     pub damaged: Vec<(PathBuf, Error)>,
 }
 
@@ -98,11 +128,11 @@ impl Folder {
     }
 
     /// Reads what the folder holds. One secret opens all.
-    pub async fn read(dir: &Path, secrets: &[Secret], stop: &Stop) -> Result<Self> {
+    pub async fn read(dir: &Path, access: &SliceAccess, stop: &Stop) -> Result<Self> {
         let mut folder = Self::default();
         for path in Self::files(dir)? {
             stop.check()?;
-            match SliceInfo::read(&path, secrets).await {
+            match SliceInfo::read(&path, access).await {
                 Ok(slice) => folder.slices.push(slice),
                 Err(error) => folder.damaged.push((path, error)),
             }

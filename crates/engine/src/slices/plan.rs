@@ -1,35 +1,45 @@
 //! The slices that a restore goes on with behind its archive's own oplog.
 
-use super::folder::{Folder, SliceInfo, open};
+use super::folder::{Folder, SliceAccess, SliceInfo, open};
 use super::ranges::{Break, Reach, chain};
 use crate::reading::Feed;
 use crate::restore::send_feed;
 use crate::verify::verify;
 use crate::{Error, Result, Stop};
 use async_channel::Sender;
-use mongoark_container::Secret;
 use mongoark_model::Timestamp;
 use mongoark_monitor::Monitor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Slices of one replica set, in the order of time.
 #[derive(Clone, Debug, Default)]
 pub struct SlicePlan {
     slices: Vec<SliceInfo>,
-    secrets: Vec<Secret>,
-    /// What could not be read, for the message where it is missed.
-    damaged: Vec<String>,
+    access: SliceAccess,
+    /// What could not be read, and why.
+    damaged: Vec<(PathBuf, String)>,
 }
 
 impl SlicePlan {
     /// Reads the slices of a folder.
-    pub async fn read(dir: &Path, secrets: Vec<Secret>, stop: &Stop) -> Result<Self> {
-        let folder = Folder::read(dir, &secrets, stop).await?;
-        let damaged = folder.damaged.iter().map(|(_, error)| error.to_string()).collect();
-        if folder.slices.is_empty() && folder.damaged.is_empty() {
-            return Err(Error::Usage(format!("{} holds no slices of an oplog", dir.display())));
+    ///
+    /// # Errors
+    /// A folder without a slice that can be used.
+    pub async fn read(dir: &Path, access: SliceAccess, stop: &Stop) -> Result<Self> {
+        let Folder { slices, damaged } = Folder::read(dir, &access, stop).await?;
+        let damaged: Vec<_> = damaged.into_iter().map(|(path, error)| (path, error.to_string())).collect();
+        match (slices.is_empty(), damaged.first()) {
+            (true, None) => Err(Error::Usage(format!("{} holds no slices of an oplog", dir.display()))),
+            (true, Some((_, why))) => {
+                Err(Error::Refused(format!("no slice in {} can be used: {why}", dir.display())))
+            }
+            _ => Ok(Self { slices, access, damaged }),
         }
-        Ok(Self { slices: folder.slices, secrets, damaged })
+    }
+
+    /// The files that are named as slices and cannot be used, and why.
+    pub fn unusable(&self) -> &[(PathBuf, String)] {
+        &self.damaged
     }
 
     /// Keeps those that lead from `from`, where the archive of replica set `set` ends, to everything before `limit`.
@@ -63,7 +73,10 @@ impl SlicePlan {
         let why = why.map(|gap| format!(" ({})", gap.why)).unwrap_or_default();
         let damaged = match self.damaged.as_slice() {
             [] => String::new(),
-            damaged => format!("; not readable: {}", damaged.join("; ")),
+            damaged => {
+                let why: Vec<&str> = damaged.iter().map(|(_, why)| why.as_str()).collect();
+                format!("; not readable: {}", why.join("; "))
+            }
         };
         Error::Usage(format!(
             "the slices do not lead from the archive to the time that is wanted: up to {} everything is there, then \
@@ -86,7 +99,7 @@ impl SlicePlan {
     pub(crate) async fn verify(&self, stop: &Stop) -> Result<()> {
         for slice in &self.slices {
             let verified =
-                async { verify(open(&slice.path, &self.secrets)?, &Monitor::silent(), stop).await.map(drop) };
+                async { verify(open(&slice.path, &self.access)?, &Monitor::silent(), stop).await.map(drop) };
             verified.await.map_err(|source| match source {
                 Error::Interrupted | Error::Slice { .. } => source,
                 source => Error::Slice { path: slice.path.clone(), source: Box::new(source) },
@@ -98,7 +111,7 @@ impl SlicePlan {
     /// Hands all entries over in their order.
     pub(crate) async fn send(&self, to: &Sender<Result<Vec<u8>>>) -> Result<()> {
         for slice in &self.slices {
-            let mut feed = Feed::start(open(&slice.path, &self.secrets)?, &Stop::default());
+            let mut feed = Feed::start(open(&slice.path, &self.access)?, &Stop::default());
             let catalog = feed.catalog().await?;
             let stream = catalog.oplog.map(|oplog| oplog.stream).unwrap_or_default();
             let sent = send_feed(feed, stream, to).await;
