@@ -2,7 +2,7 @@
 
 use crate::client::any_member;
 use crate::connection_options::{ConnectionOptions, Conventions};
-use crate::error::{Error, ErrorKind, Result, While};
+use crate::error::{Error, ErrorKind, Result};
 use crate::member::ReadPreference;
 use crate::read_preference;
 use crate::tls;
@@ -10,6 +10,7 @@ use crate::uri::ConnectionString;
 use crate::uri_parts::UriParts;
 use crate::write_concern::UriWriteConcern;
 use mongodb::Client;
+use mongodb::error::{Error as DriverError, ErrorKind as DriverErrorKind};
 use mongodb::options::{ClientOptions, ServerAddress, Tls, TlsOptions as DriverTls};
 use std::fmt;
 use std::path::Path;
@@ -27,7 +28,7 @@ const POOL_CONNECTIONS_MAX: u32 = 128;
 #[derive(Clone)]
 pub struct Connection {
     driver: ClientOptions,
-    /// What the driver was given, for its errors' redaction.
+    /// What the driver was given, for errors.
     uri: ConnectionString,
     write_concern: UriWriteConcern,
     database: Option<String>,
@@ -44,10 +45,10 @@ impl Connection {
             parts.take("tlsAllowInvalidHostnames").is_some_and(|value| value == "true");
         let uri = parts.compose();
         let write_concern = UriWriteConcern::of(&parts).map_err(|message| uri.refuse(message))?;
-        let mut driver = ClientOptions::parse(uri.expose())
-            .await
-            .while_doing(|| format!("use the connection string {uri}"))
-            .map_err(|error| error.redacted(&uri))?;
+        let mut driver = match ClientOptions::parse(uri.expose()).await {
+            Ok(driver) => driver,
+            Err(error) => return Err(refused(error, &parts, &uri).await),
+        };
         fill(&mut driver, options);
         set_up_tls(&mut driver, options, allow_invalid_hostnames)?;
         Ok(Self { driver, uri, write_concern, database: parts.database, ignored })
@@ -111,7 +112,7 @@ impl Connection {
                 Some(path) => format!("use the key in {} with the password that was given", path.display()),
                 None => self.action(),
             };
-            self.redacted(Error::driver(action, error))
+            Error::driver(action, error)
         })
     }
 
@@ -126,11 +127,6 @@ impl Connection {
             _ => None,
         }
     }
-
-    /// The same error without any secret of this connection.
-    pub(crate) fn redacted(&self, error: Error) -> Error {
-        error.redacted(&self.uri)
-    }
 }
 
 impl fmt::Display for Connection {
@@ -144,6 +140,20 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The driver's options show the password of a client's key.
         f.debug_struct("Connection").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+/// Why the driver refuses a connection string. What it says may quote any part of it, so it is asked once more about one
+/// without secrets, and only what it says of that is shown.
+async fn refused(error: DriverError, parts: &UriParts, uri: &ConnectionString) -> Error {
+    if matches!(*error.kind, DriverErrorKind::DnsResolve { .. }) {
+        return Error::driver(uri.use_it(), error);
+    }
+    match ClientOptions::parse(parts.without_secrets().compose().expose()).await {
+        Err(error) => Error::driver(uri.use_it(), error),
+        Ok(_) => uri.refuse(
+            "the driver does not take its password, or the value of an option that may be secret and is shown as ***",
+        ),
     }
 }
 

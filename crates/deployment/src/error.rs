@@ -1,6 +1,5 @@
 //! Errors of this crate: what was being done, to what, why it failed, and what to do.
 
-use crate::uri::ConnectionString;
 use bson::Document;
 use mongodb::error::{Error as DriverError, ErrorKind as DriverErrorKind};
 
@@ -119,16 +118,6 @@ impl Error {
         self.action = action;
         self
     }
-
-    /// The same error with the secrets of `uri` blotted out. The source goes: it may hold them.
-    pub(crate) fn redacted(mut self, uri: &ConnectionString) -> Self {
-        let message = uri.redact(&self.message);
-        if message != self.message {
-            self.source = None;
-        }
-        self.message = message;
-        self
-    }
 }
 
 /// Codes of a server that is going away, starting, or no longer the primary.
@@ -238,14 +227,6 @@ fn advice(message: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_redacted_error_keeps_its_kind_and_loses_the_secret() {
-        let uri = ConnectionString::new("mongodb://u:hush@h");
-        let error = Error::new(ErrorKind::Usage, "connect", "bad mongodb://u:hush@h").redacted(&uri);
-        assert_eq!(error.to_string(), "cannot connect: bad mongodb://u:***@h");
-        assert_eq!(error.kind(), ErrorKind::Usage);
-    }
 
     #[test]
     fn servers_that_cannot_be_reached_are_named_with_their_errors() {

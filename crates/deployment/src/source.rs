@@ -77,7 +77,7 @@ impl Source {
 
     /// Learns the topology and pins a member.
     pub async fn through(connection: &Connection, options: &SourceOptions) -> Result<Self> {
-        Self::open(connection, options).await.map_err(|error| connection.redacted(error))
+        Self::open(connection, options).await
     }
 
     async fn open(connection: &Connection, options: &SourceOptions) -> Result<Self> {
@@ -122,17 +122,14 @@ impl Source {
     /// The same deployment, read from this member of it.
     pub async fn at(&self, member: MemberChoice) -> Result<Self> {
         let connection = &self.way.connection;
-        let opened = async {
-            let client = if self.way.members.is_empty() {
-                connection.client()?
-            } else {
-                connection.direct_client(&member.address, None)?
-            };
-            let mut unknowns = Vec::new();
-            let info = describe(&client, self.info.topology.clone(), member, &mut unknowns).await?;
-            Ok(Self { client, info, way: Arc::clone(&self.way), unknowns })
+        let client = if self.way.members.is_empty() {
+            connection.client()?
+        } else {
+            connection.direct_client(&member.address, None)?
         };
-        opened.await.map_err(|error| connection.redacted(error))
+        let mut unknowns = Vec::new();
+        let info = describe(&client, self.info.topology.clone(), member, &mut unknowns).await?;
+        Ok(Self { client, info, way: Arc::clone(&self.way), unknowns })
     }
 
     /// What tells whether the member's record ids, and so the places of scans, are those that they were: a member of a set
@@ -225,7 +222,7 @@ impl Way {
         let (mut candidates, mut unknowns) = (Vec::new(), Vec::new());
         for ((address, priority), answer) in self.members.iter().zip(join_all(answers).await) {
             let candidate = answer.map(|answer| candidate(address, &answer, *priority, topology));
-            match candidate.map_err(|error| self.connection.redacted(error)) {
+            match candidate {
                 Ok(Some(candidate)) => candidates.push(candidate),
                 Ok(None) => {
                     unknowns.push((address.clone(), "it is neither primary nor secondary now".to_owned()));

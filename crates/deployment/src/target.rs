@@ -47,7 +47,7 @@ impl Target {
     /// Checks that there is a primary to write to.
     pub async fn through(connection: &Connection, options: &TargetOptions) -> Result<Self> {
         let write_concern = write_concern(connection, options)?;
-        Self::open(connection, write_concern).await.map_err(|error| connection.redacted(error))
+        Self::open(connection, write_concern).await
     }
 
     async fn open(connection: &Connection, write_concern: WriteConcern) -> Result<Self> {

@@ -1,10 +1,10 @@
 //! A connection string that never shows its password.
 
-use crate::uri_parts::SECRET_OPTIONS;
+use crate::uri_parts::{UriParts, is_public};
 use std::fmt;
 
-/// A MongoDB connection string. `Display` and `Debug` show it without its password and without
-/// option values that may hold a secret.
+/// A MongoDB connection string. `Display` and `Debug` show it without its password and without the values of options that
+/// may hold a secret. They are left out by their place: looking for their text would show a short one by what it spoils.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionString(String);
 
@@ -19,36 +19,73 @@ impl ConnectionString {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+}
 
-    /// `text` with every secret of this connection string blotted out.
-    pub fn redact(&self, text: &str) -> String {
-        self.secrets().into_iter().fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
-    }
+/// What stands for a secret.
+pub(crate) const HIDDEN: &str = "***";
 
-    /// The password as written and percent-decoded, and secret option values.
-    fn secrets(&self) -> Vec<String> {
-        let mut secrets: Vec<&str> = Vec::new();
-        secrets.extend(self.userinfo().and_then(|info| info.split_once(':')).map(|(_, password)| password));
-        let options = self.0.split_once('?').map_or("", |(_, options)| options);
-        for (key, value) in options.split('&').filter_map(|pair| pair.split_once('=')) {
-            if SECRET_OPTIONS.contains(&key.to_lowercase().as_str()) {
-                secrets.push(value);
-            }
+fn shown(text: &str) -> String {
+    let Some((scheme @ ("mongodb" | "mongodb+srv"), rest)) = text.split_once("://") else {
+        return HIDDEN.to_owned();
+    };
+    let (user, place) = user_and_place(text, rest);
+    let (place, options) =
+        place.split_once('?').map_or((place, None), |(place, options)| (place, Some(options)));
+    let mut out = format!("{scheme}://");
+    if let Some(user) = user {
+        match user.split_once(':') {
+            Some((name, _)) => out.extend([name, ":", HIDDEN, "@"]),
+            None => out.extend([user, "@"]),
         }
-        let decoded = secrets.iter().map(|secret| percent_decoded(secret));
-        let mut secrets: Vec<String> = decoded.chain(secrets.iter().map(ToString::to_string)).collect();
-        secrets.retain(|secret| !secret.is_empty());
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.dedup();
-        secrets
     }
+    let (hosts, database) = place.split_once('/').map_or((place, None), |(hosts, name)| (hosts, Some(name)));
+    for (nth, host) in hosts.split(',').enumerate() {
+        out.push_str(if nth == 0 { "" } else { "," });
+        let safe = host_without_secret(host);
+        out.push_str(&safe);
+        if safe != host {
+            return out;
+        }
+    }
+    if let Some(database) = database {
+        out.extend(["/", database]);
+    }
+    if let Some(options) = options {
+        let shown: Vec<String> = options.split('&').map(option_without_secret).collect();
+        out.extend(["?", &shown.join("&")]);
+    }
+    out
+}
 
-    fn userinfo(&self) -> Option<&str> {
-        let rest = self.0.split_once("://")?.1;
-        let end = rest.find('?').unwrap_or(rest.len());
-        // A password with an unescaped '/', '@' or '?' is refused, but must not be shown either.
-        let within = rest[..end].rsplit_once('@').or_else(|| rest.rsplit_once('@'));
-        within.map(|(userinfo, _)| userinfo)
+/// The user's name and password, and the rest. A password with a `/`, `@` or `?` that is not encoded is refused, but must
+/// not be shown either: then everything up to the last `@` counts as the user's.
+fn user_and_place<'a>(text: &str, rest: &'a str) -> (Option<&'a str>, &'a str) {
+    let end = rest.find('?').unwrap_or(rest.len());
+    let at = match rest[..end].rfind('@') {
+        Some(at) if UriParts::parse(text).is_ok() => Some(at),
+        _ => rest.rfind('@'),
+    };
+    at.map_or((None, rest), |at| (Some(&rest[..at]), &rest[at + 1..]))
+}
+
+/// A host as it may be shown: what stands in the place of a port and is none may be a password that lacks its `@`.
+pub(crate) fn host_without_secret(host: &str) -> String {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // The first colon: behind it all may be the password's.
+            format!("{}:{HIDDEN}", name.split(':').next().unwrap_or_default())
+        }
+        _ => host.to_owned(),
+    }
+}
+
+/// A `key=value` pair as it may be shown. What is no pair may be the rest of a password.
+fn option_without_secret(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((key, _)) if is_public(&key.to_lowercase()) => pair.to_owned(),
+        Some((key, _)) if key.bytes().all(|byte| byte.is_ascii_alphanumeric()) => format!("{key}={HIDDEN}"),
+        _ if pair.is_empty() => String::new(),
+        _ => HIDDEN.to_owned(),
     }
 }
 
@@ -75,7 +112,7 @@ pub(crate) fn percent_decoded(text: &str) -> String {
 
 impl fmt::Display for ConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redact(&self.0))
+        f.write_str(&shown(&self.0))
     }
 }
 
@@ -91,20 +128,39 @@ mod tests {
 
     #[test]
     fn shows_no_password() {
-        for (uri, secret) in [
-            ("mongodb://ann:s3cret@h:1/db?tls=true", "s3cret"),
-            ("mongodb+srv://ann:p%40ss@h/?x=1", "p%40ss"),
-            ("mongodb://ann:a/b@c@h:1", "a/b@c"),
-            ("mongodb://ann:what?hush@h:1", "hush"),
-            ("mongodb://h/?authmechanismproperties=AWS_SESSION_TOKEN:hush", "hush"),
-            ("mongodb://h/?tlsCertificateKeyFilePassword=hush&a=1", "hush"),
+        for (uri, shown) in [
+            ("mongodb://ann:s3cret@h:1/db?tls=true", "mongodb://ann:***@h:1/db?tls=true"),
+            ("mongodb+srv://ann:p%40ss@h/?w=1", "mongodb+srv://ann:***@h/?w=1"),
+            ("mongodb://ann@h,i:2,[::1]/", "mongodb://ann@h,i:2,[::1]/"),
+            ("mongodb://ann:a/b@c@h:1", "mongodb://ann:***@h:1"),
+            ("mongodb://ann:what?hush@h:1", "mongodb://ann:***@h:1"),
+            ("mongodb://ann:what?hush=hush@h:1", "mongodb://ann:***@h:1"),
+            ("mongodb://ann:a@b?hush@h", "mongodb://ann:***@h"),
+            ("mongodb://ann:hush", "mongodb://ann:***"),
+            ("mongodb://ann:hush/x?tls=true", "mongodb://ann:***"),
+            ("mongodb://h,ann:hush:1x,i", "mongodb://h,ann:***"),
+            ("mongodb://u:hush@", "mongodb://u:***@"),
+            ("http://u:hush@h", "***"),
         ] {
             let uri = ConnectionString::new(uri);
-            assert!(!uri.to_string().contains(secret), "{uri}");
-            assert!(!format!("{uri:?}").contains(secret));
+            assert_eq!(uri.to_string(), shown);
+            assert_eq!(format!("{uri:?}"), format!("{shown:?}"));
         }
-        let uri = ConnectionString::new("mongodb://ann:p%40ss@h");
-        assert_eq!(uri.redact("bad p@ss or p%40ss"), "bad *** or ***");
+    }
+
+    #[test]
+    fn shows_no_option_that_may_be_secret() {
+        for (options, shown) in [
+            ("authmechanismproperties=AWS_SESSION_TOKEN:hush", "authmechanismproperties=***"),
+            ("tlsCertificateKeyFilePassword=hush&w=1", "tlsCertificateKeyFilePassword=***&w=1"),
+            ("sslClientCertificateKeyPassword=hush", "sslClientCertificateKeyPassword=***"),
+            ("proxyHost=h&proxyPassword=hush", "proxyHost=***&proxyPassword=***"),
+            ("newSecretOfALaterDriver=hush&ssl=true", "newSecretOfALaterDriver=***&ssl=true"),
+            ("hush&hu:sh=hush", "***&***"),
+        ] {
+            let uri = ConnectionString::new(format!("mongodb://ann:a@h/?{options}"));
+            assert_eq!(uri.to_string(), format!("mongodb://ann:***@h/?{shown}"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::password::Password;
-use crate::uri::{ConnectionString, percent_decoded};
+use crate::uri::{ConnectionString, HIDDEN, host_without_secret, percent_decoded};
 use std::fmt::Write;
 
 /// Options under the names that other tools know, and the driver's name for each.
@@ -65,9 +65,19 @@ const NAMES: [&str; 40] = [
     "zlibCompressionLevel",
 ];
 
-/// Options whose value is a secret, or may hold one.
-pub(crate) const SECRET_OPTIONS: [&str; 3] =
-    ["authmechanismproperties", "sslclientcertificatekeypassword", "tlscertificatekeyfilepassword"];
+/// Options whose value is a secret, or may hold one. So may that of any option that is not known.
+const SECRET_OPTIONS: [&str; 2] = ["authmechanismproperties", "tlscertificatekeyfilepassword"];
+
+/// Properties of a mechanism that are no secrets.
+const PUBLIC_PROPERTIES: [&str; 7] = [
+    "ALLOWED_HOSTS",
+    "CANONICALIZE_HOST_NAME",
+    "ENVIRONMENT",
+    "SERVICE_HOST",
+    "SERVICE_NAME",
+    "SERVICE_REALM",
+    "TOKEN_RESOURCE",
+];
 
 /// What a connection string says.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -92,15 +102,20 @@ impl ConnectionString {
         UriParts::parse(self.expose()).map_err(|message| self.refuse(message))
     }
 
-    /// An error of use about this connection string.
+    /// An error of use about this connection string, in words that hold none of its secrets.
     pub(crate) fn refuse(&self, message: impl AsRef<str>) -> Error {
-        let action = format!("use the connection string {self}");
-        Error::new(ErrorKind::Usage, action, self.redact(message.as_ref()))
+        Error::new(ErrorKind::Usage, self.use_it(), message.as_ref())
+    }
+
+    /// What is being done, for an error.
+    pub(crate) fn use_it(&self) -> String {
+        format!("use the connection string {self}")
     }
 }
 
 impl UriParts {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Messages hold nothing of the text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (srv, rest) = match text.split_once("://") {
             Some(("mongodb", rest)) => (false, rest),
             Some(("mongodb+srv", rest)) => (true, rest),
@@ -173,6 +188,22 @@ impl UriParts {
         names
     }
 
+    /// The same with every secret replaced: whatever the driver says of it can be shown.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let hide = |text: &str| if text.is_empty() { String::new() } else { HIDDEN.to_owned() };
+        let mut parts = self.clone();
+        parts.password = parts.password.map(|password| Password::new(hide(password.expose())));
+        parts.hosts = parts.hosts.iter().map(|host| host_without_secret(host)).collect();
+        for (key, value) in &mut parts.options {
+            *value = match key.as_str() {
+                "authmechanismproperties" => properties_without_secrets(value),
+                key if is_public(key) => continue,
+                _ => hide(value),
+            };
+        }
+        parts
+    }
+
     /// The connection string that says this.
     pub(crate) fn compose(&self) -> ConnectionString {
         let mut text = if self.srv { "mongodb+srv://" } else { "mongodb://" }.to_owned();
@@ -200,6 +231,23 @@ impl UriParts {
 /// Whether the driver knows an option of this name.
 pub(crate) fn is_known(name: &str) -> bool {
     NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether the value of an option of this name, in lower case, may be shown.
+pub(crate) fn is_public(name: &str) -> bool {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let name = alias.map_or(name, |(_, name)| name);
+    is_known(name) && !SECRET_OPTIONS.contains(&name)
+}
+
+fn properties_without_secrets(properties: &str) -> String {
+    let shown = properties.split(',').map(|property| match property.split_once(':') {
+        Some((key, _)) if PUBLIC_PROPERTIES.contains(&key) => property.to_owned(),
+        Some((key, _)) => format!("{key}:{HIDDEN}"),
+        None if property.is_empty() => String::new(),
+        None => HIDDEN.to_owned(),
+    });
+    shown.collect::<Vec<_>>().join(",")
 }
 
 fn split<'a>((name, password): (&'a str, &'a str)) -> (&'a str, Option<&'a str>) {
@@ -257,6 +305,17 @@ mod tests {
         assert!(parts.is_true("tls"));
         let again = "mongodb://a%40b:p%2Fw@h:1,i/d%20b?tls=true&w=majority&wtimeoutMS=5";
         assert_eq!(parts.compose().expose(), again);
+    }
+
+    #[test]
+    fn what_the_driver_is_asked_about_again_holds_no_secret() {
+        let uri = ConnectionString::new(
+            "mongodb://u:hush@h:1,i:hush/?authMechanismProperties=SERVICE_NAME:s,AWS_SESSION_TOKEN:hush,hush\
+             &tlsCertificateKeyFilePassword=hush&proxyPassword=hush&w=1",
+        );
+        let told = percent_decoded(uri.parts().unwrap().without_secrets().compose().expose());
+        assert!(!told.contains("hush"), "{told}");
+        assert!(told.contains("SERVICE_NAME:s,AWS_SESSION_TOKEN:***,***") && told.ends_with("w=1"), "{told}");
     }
 
     #[test]

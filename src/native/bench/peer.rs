@@ -4,7 +4,6 @@ use super::process;
 use super::table::Sample;
 use crate::native::dump::SelectArgs;
 use mongoark_engine::bench::Measured;
-use mongoark_engine::deployment::ConnectionString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -40,9 +39,7 @@ impl Peer {
         let command = self.command(config.path(), gzip, file);
         let finished = process::run(command).await.map_err(|error| format!("it cannot be run: {error}"))?;
         if !finished.status.success() {
-            let redacted = ConnectionString::new(self.uri.clone()).redact(finished.stderr.trim_end());
-            let last = redacted.lines().last().unwrap_or_default();
-            return Err(format!("it ended with {}: {last}", finished.status));
+            return Err(format!("it ended with {}: {}", finished.status, last_words(&finished.stderr)));
         }
         let archive_bytes = match file {
             Some(file) => file.metadata().map_err(|error| format!("its archive is missing: {error}"))?.len(),
@@ -84,6 +81,15 @@ impl Peer {
         }
         command
     }
+}
+
+/// The last line that it said, unless that may quote the connection string.
+fn last_words(stderr: &str) -> &str {
+    let last = stderr.trim_end().lines().last().unwrap_or_default();
+    if last.contains("://") || last.to_lowercase().contains("uri") {
+        return "it does not take the connection string";
+    }
+    last
 }
 
 fn program() -> Command {

@@ -35,8 +35,7 @@ pub struct MemberConfig {
 impl Health {
     /// The set's configuration, for which the user needs role `clusterMonitor`.
     pub async fn configuration(&self) -> Result<SetConfig> {
-        let reply = command::ask(&self.seed, "admin", doc! { "replSetGetConfig": 1 }).await;
-        let reply = reply.map_err(|error| self.connection.redacted(error))?;
+        let reply = command::ask(&self.seed, "admin", doc! { "replSetGetConfig": 1 }).await?;
         let config = reply.get_document("config");
         let config =
             config.map_err(|error| Error::reply("read the set's configuration", error.to_string()))?;

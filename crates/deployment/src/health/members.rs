@@ -141,7 +141,7 @@ async fn ask_in_time(connection: &Connection, address: &str, is_arbiter: bool) -
         Ok(Ok(Err(error))) if is_arbiter && error.kind() == ErrorKind::Authentication => {
             Ok(Answer { state: MemberState::Arbiter, last_write_ms: None, version: None, names: Vec::new() })
         }
-        Ok(Ok(answer)) => answer.map_err(|error| connection.redacted(error.doing(action()))),
+        Ok(Ok(answer)) => answer.map_err(|error| error.doing(action())),
         Ok(Err(lost)) => Err(Error::new(ErrorKind::Reply, action(), lost.to_string())),
         Err(_) => {
             let message = format!("no answer in {} s", ANSWER_TIMEOUT.as_secs());

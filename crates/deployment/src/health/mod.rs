@@ -40,7 +40,7 @@ impl Health {
         let connection = Connection::new(&ConnectionOptions::native(uri)).await?;
         let seed = connection.client()?;
         let hello = source::hello(&seed).await;
-        let hello = hello.map_err(|error| connection.redacted(error.doing(connection.action())))?;
+        let hello = hello.map_err(|error| error.doing(connection.action()))?;
         Ok(Self { connection, seed, hello })
     }
 
