@@ -10,7 +10,7 @@ use mongoark_test_support::golden;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Run, arg, mongoark, program, run};
+use support::{Run, arg, mongoark, program, run, write_private};
 use tempfile::TempDir;
 
 /// A dump of mongodump, and a place for what is made of it.
@@ -120,7 +120,7 @@ fn a_report_is_never_written_over_an_archive_nor_left_from_an_earlier_run() {
 fn a_passphrase_that_can_be_read_once_is_enough() {
     let desk = Desk::new();
     let passphrase = desk.path("passphrase");
-    fs::write(&passphrase, "sesame\n").unwrap();
+    write_private(&passphrase, "sesame\n");
     let archive = desk.path("archive");
     let flags = ["convert", "--passphrase-file", arg(&passphrase), arg(&desk.dump), arg(&archive)];
     mongoark(&flags).expect(0);
@@ -166,6 +166,15 @@ fn what_a_dump_lacks_is_counted_and_named() {
     })
     .expect(1)
     .says("it is not UTF-8");
+    // Two names of one collection: neither is taken in silence, natively or as the tool does.
+    lacking(&|dump| _ = fs::copy(dump.join("edge/ids.bson"), dump.join("edge/%69ds.bson")).unwrap())
+        .expect(1)
+        .says("%69ds.bson")
+        .says("ids.bson")
+        .says("move one of them away");
+    lacking(&|dump| _ = fs::copy(dump.join("edge/ids.bson"), dump.join("edge/ids.bson.gz")).unwrap())
+        .expect(3)
+        .says("ids.bson.gz");
     // Nor does a conversion that fails leave anything behind.
     lacking(&|dump| fs::write(dump.join("edge/ids.bson"), "damaged").unwrap()).expect(1);
 }

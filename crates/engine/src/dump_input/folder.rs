@@ -145,6 +145,7 @@ impl Found {
                     let logical = collection.strip_prefix(BUCKETS_PREFIX);
                     let place = self.place(db, logical.unwrap_or(&collection), &mut places);
                     if let Some((entry, files)) = self.entries.get_mut(place) {
+                        refuse_second(files.data.as_deref(), &path, &entry.namespace)?;
                         entry.is_buckets = logical.is_some();
                         entry.bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
                         entry.data = Some(path.display().to_string());
@@ -156,6 +157,7 @@ impl Found {
                     let logical = collection.strip_prefix(BUCKETS_PREFIX).unwrap_or(&collection);
                     let place = self.place(db, logical, &mut places);
                     if let Some((entry, files)) = self.entries.get_mut(place) {
+                        refuse_second(files.metadata.as_deref(), &path, &entry.namespace)?;
                         entry.metadata = Some(path.display().to_string());
                         files.metadata = Some(path);
                     }
@@ -186,6 +188,14 @@ fn entry(namespace: Namespace, data: Option<&Path>, metadata: Option<&Path>) -> 
     let shown = |path: &Path| path.display().to_string();
     let bytes = data.and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len());
     Entry { namespace, is_buckets: false, data: data.map(shown), metadata: metadata.map(shown), bytes }
+}
+
+/// Two names can stand for one collection (`A.bson`, `%41.bson`): whichever were taken, the other would be lost.
+fn refuse_second(first: Option<&Path>, second: &Path, namespace: &Namespace) -> Result<()> {
+    let Some(first) = first else { return Ok(()) };
+    let [first, second] = [first, second].map(|path| quoted(&path.display().to_string()));
+    let name = quoted(&namespace.to_string());
+    Err(Error::Refused(format!("{first} and {second} are both of collection {name}: move one of them away")))
 }
 
 fn metadata_name(stem: &str, gzip: bool) -> String {
@@ -257,6 +267,26 @@ mod tests {
         assert!(found.unknown.iter().any(|line| line.contains("subdirectory `shop/sub`")));
         assert_eq!(prelude(&found.root, false).unwrap().unwrap().server_version, "6.0.5");
         assert_eq!(prelude(&db, false).unwrap().unwrap().server_version, "6.0.5");
+    }
+
+    #[test]
+    fn two_files_of_one_collection_are_refused_by_their_names() {
+        for (first, second) in [
+            ("A.bson", "%41.bson"),
+            ("a%20b.bson", "a+b.bson"),
+            ("c.bin", "c.bson"),
+            ("t.bson", "system.buckets.t.bson"),
+            ("A.metadata.json", "%41.metadata.json"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let db = folder.path().join("shop");
+            fs::create_dir(&db).unwrap();
+            for name in [first, second] {
+                fs::write(db.join(name), "").unwrap();
+            }
+            let error = whole(folder.path(), false).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(first) && error.contains(second) && error.contains("move one"), "{error}");
+        }
     }
 
     #[test]
