@@ -9,23 +9,43 @@ mod exit;
 mod native;
 mod personality;
 mod report;
+mod same_file;
+mod secrecy;
 mod secrets;
 mod terminal;
 
 use clap::Parser;
 use personality::Tool;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use terminal::stdout;
 
 fn main() -> ExitCode {
     allocator::keep_large_blocks();
+    secrecy::keep_out_of_core_dumps();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some((tool, place)) = tool(&arguments) {
         return block_on(personality::run(tool, arguments.split_off(place + 1)));
     }
-    let cli = native::Cli::parse();
-    block_on(async { Box::pin(native::run(cli)).await.code() })
+    match native::Cli::try_parse() {
+        Ok(cli) => block_on(async { Box::pin(native::run(cli)).await.code() }),
+        Err(shown) if !shown.use_stderr() => print_help(&shown),
+        Err(refused) => refused.exit(),
+    }
+}
+
+/// Prints the help or the version that was asked for.
+fn print_help(help: &clap::Error) -> ExitCode {
+    let print = || stdout::check_stdout().and_then(|()| help.print()).and_then(|()| io::stdout().flush());
+    match print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            terminal::say(&format!("mongoark: cannot write standard output: {error}"));
+            exit::Exit::Failed.into()
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// The tool that was called, and the place of its name: `mongodump ..` by a link of that name, or

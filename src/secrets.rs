@@ -1,6 +1,7 @@
 //! Where passphrases and keys come from: a file, a descriptor, an environment variable or the
 //! terminal. Never an argument.
 
+use crate::same_file::Use;
 use clap::Args;
 use mongoark_engine::container::{ArchiveId, Header, KeyFile, Passphrase, Secret};
 use std::collections::HashMap;
@@ -161,6 +162,13 @@ impl GivenArgs {
         } else {
             Ok(secrets)
         }
+    }
+
+    /// The files that the flags name.
+    pub fn files(&self) -> impl Iterator<Item = Use<'_>> {
+        let key = self.key_file.as_deref().map(|path| Use::reads("the key file", path));
+        let passphrase = self.passphrase_file.as_deref().map(|path| Use::reads("the passphrase file", path));
+        key.into_iter().chain(passphrase)
     }
 
     /// Which flag or variable gives a secret.

@@ -10,11 +10,10 @@ use bson::{Document, doc};
 use mongoark_test_support::{ReplicaSet, golden};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Run, arg, mongoark, program, run};
+use support::{Run, arg, mongoark, program, run, write_private};
 use tempfile::TempDir;
 
 const NOBODY: &str = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300";
@@ -31,9 +30,7 @@ impl Desk {
     fn new() -> Self {
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         mongoark(&["key", "generate", arg(&desk.path("key"))]).expect(0);
-        let passphrase = desk.path("passphrase");
-        fs::write(&passphrase, "sesame\n").unwrap();
-        fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+        write_private(&desk.path("passphrase"), "sesame\n");
         desk
     }
 

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use support::{arg, mongoark, program, run};
+use support::{arg, mongoark, program, run, write_private};
 use tempfile::TempDir;
 
 const NOBODY: &str = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300";
@@ -198,8 +198,8 @@ async fn a_passphrase_comes_by_file_descriptor_or_variable_and_can_be_changed() 
     let (uri, db) = (shared::replica_set().await, fresh_database_name("program"));
     fill(&uri, &db, 5).await;
     let [old, new, archive] = ["old", "new", "archive"].map(|name| desk.path(name));
-    fs::write(&old, "correct horse\n").unwrap();
-    fs::write(&new, "battery staple\r\nsecond line").unwrap();
+    write_private(&old, "correct horse\n");
+    write_private(&new, "battery staple\r\nsecond line");
     mongoark(&["dump", "--uri", &uri, "--db", &db, "--passphrase-file", arg(&old), arg(&archive)]).expect(0);
     run(program().args(["verify", arg(&archive)]).env("MONGOARK_PASSPHRASE", "correct horse")).expect(0);
     let fd = [

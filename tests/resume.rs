@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Run, arg, finished, mongoark, program};
+use support::{Run, arg, finished, mongoark, program, write_private};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -169,9 +169,9 @@ async fn what_is_not_the_dump_that_was_begun_is_refused_and_what_there_is_stays(
     let desk = Desk::new().await;
     desk.insert("large", 0..30_000).await;
     let passphrase = desk.path("passphrase");
-    std::fs::write(&passphrase, "right\n").unwrap();
+    write_private(&passphrase, "right\n");
     let wrong = desk.path("wrong");
-    std::fs::write(&wrong, "wrong\n").unwrap();
+    write_private(&wrong, "wrong\n");
     let secret = ["--passphrase-file", arg(&passphrase)];
     desk.killed_at(8_000_000, &secret).await;
     let partial = || std::fs::read(desk.path("archive.partial")).unwrap();

@@ -3,6 +3,7 @@
 use super::context::{Context, not_printed, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
+use crate::terminal::stdout;
 use clap::{Args, ValueEnum};
 use mongoark_engine::{Error, Result, look};
 use mongoark_model::Namespace;
@@ -49,6 +50,7 @@ pub async fn run(args: CatArgs, context: &Context) -> Exit {
 }
 
 async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
+    stdout::check_stdout().map_err(not_printed)?;
     let archive = open(&args.file, &args.secrets, false)?;
     context.warn_of(&archive, &args.file);
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

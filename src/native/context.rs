@@ -1,18 +1,19 @@
 //! What every command has: a logger, a monitor, a way to be stopped, and a way to end.
 
-use super::OutputArgs;
+use super::{OutputArgs, report_file};
 use crate::chain::chain;
 use crate::exit::Exit;
 use crate::report;
+use crate::same_file::is_named_by;
 use crate::secrets::{SecretArgs, SecretError};
-use crate::terminal::{Logger, Progress, Verbosity, say};
+use crate::terminal::{Logger, Progress, Verbosity, say, stdout};
 use mongoark_engine::container::{Header, Limits, Secret};
 use mongoark_engine::reading::Archive;
 use mongoark_engine::{Error, Stop};
 use mongoark_monitor::Monitor;
 use serde_json::Value;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What is said of an archive whose maker nobody can tell.
@@ -59,23 +60,20 @@ impl Context {
     pub fn clear_report(&self, arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
         let Some(path) = &self.report else { return Ok(()) };
         let arguments: Vec<OsString> = arguments.collect();
+        // The value of the flag itself is an argument, too, unless the two are one.
         let own = usize::from(arguments.iter().any(|argument| argument == "--report"));
         let is_same = |argument: &&OsString| {
             // A flag and its value may be one argument.
             let value =
                 argument.to_str().filter(|text| text.starts_with("--") && !text.starts_with("--report="));
             let value = value.and_then(|text| text.split_once('=')).map(|(_, value)| Path::new(value));
-            is_same_file(Path::new(argument), path) || value.is_some_and(|value| is_same_file(value, path))
+            is_named_by(Path::new(argument), path) || value.is_some_and(|value| is_named_by(value, path))
         };
         if arguments.iter().filter(is_same).count() > own {
             return Err(format!("--report {}: another argument names the same file", path.display()));
         }
-        if path.metadata().is_ok_and(|found| found.is_file()) {
-            // Emptied, not removed: its place, its owner and its mode are the user's.
-            let emptied = std::fs::File::options().write(true).truncate(true).open(path);
-            emptied.map_err(|error| format!("cannot replace the report {}: {error}", path.display()))?;
-        }
-        Ok(())
+        report_file::prepare(path)
+            .map_err(|error| format!("cannot write the report to {}: {error}", path.display()))
     }
 
     /// Tells what is wrong with an archive that can be read all the same.
@@ -114,7 +112,7 @@ impl Context {
     pub fn write_report(&self, command: &str, exit: Exit, result: &Value, error: Option<&str>) -> Exit {
         let Some(path) = &self.report else { return exit };
         let run = report::run(command, exit, result, error, &self.monitor.record());
-        match std::fs::write(path, format!("{run:#}\n")) {
+        match report_file::write(path, &format!("{run:#}\n")) {
             Ok(()) => exit,
             Err(error) => {
                 self.logger.error(&format!("cannot write the report to {}: {error}", path.display()));
@@ -122,11 +120,6 @@ impl Context {
             }
         }
     }
-}
-
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
 /// Whether a file can be made there, or one that is there replaced; a message says why not.
@@ -151,13 +144,9 @@ pub fn check_output(path: &Path, overwrite: bool) -> Result<(), String> {
     }
 }
 
-/// Prints what was asked for, at once. False where whoever read it has gone away, having seen enough.
-pub fn to_stdout(text: &str) -> Result<bool, Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        written => written.map(|()| true).map_err(not_printed),
-    }
+/// Prints the lines that were asked for, each escaped. False where whoever read them has gone away, having seen enough.
+pub fn to_stdout<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Result<bool, Error> {
+    stdout::print_lines(lines).map_err(not_printed)
 }
 
 /// The error of standard output.

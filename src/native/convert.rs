@@ -1,10 +1,11 @@
 //! `mongoark convert`: a dump of mongodump into an archive, or an archive into a dump.
 
-use super::context::{Context, check_output, is_pipe, unlock};
+use super::context::{Context, check_output, is_pipe, not_printed, unlock};
 use crate::chain::chain;
 use crate::exit::Exit;
+use crate::same_file::{Use, refuse_same};
 use crate::secrets::{LockArgs, SecretArgs};
-use crate::terminal::text;
+use crate::terminal::{stdout, text};
 use clap::{Args, ValueEnum};
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Limits, WriteOptions};
@@ -67,6 +68,12 @@ pub async fn run(args: ConvertArgs, context: &Context) -> Exit {
     if let (true, Err(message)) = (is_there, check_output(&args.output, args.overwrite)) {
         return context.usage(&message);
     }
+    if let Err(message) = args.refuse_same_file() {
+        return context.usage(&message);
+    }
+    if let (true, Err(closed)) = (is_pipe(&args.output), stdout::check_stdout()) {
+        return context.end("convert", Err(not_printed(closed)));
+    }
     context.end("convert", converted(args, context).await.map(|converted| as_json(&converted)))
 }
 
@@ -98,6 +105,12 @@ impl ConvertArgs {
     /// What opens the input, where it is an archive of mongoark.
     fn secrets(&self) -> SecretArgs {
         SecretArgs { given: self.lock.given.clone(), allow_unencrypted: self.allow_unencrypted }
+    }
+
+    fn refuse_same_file(&self) -> Result<(), String> {
+        let mut uses = vec![Use::reads("the input", &self.input), Use::writes("the output", &self.output)];
+        uses.extend(self.lock.given.files());
+        refuse_same(&uses)
     }
 
     /// What makes no sense where the input is a dump.
@@ -141,7 +154,7 @@ async fn to_archive(dump: Dump, args: ConvertArgs, context: &Context) -> Result<
     let secrets = args.lock.secrets().map_err(|error| Error::Usage(chain(&error)))?;
     check_output(&args.output, args.overwrite).map_err(Error::Usage)?;
     let output = if is_pipe(&args.output) {
-        Output::Stream(stdout())
+        Output::Stream(standard_output())
     } else {
         Output::File { path: args.output, overwrite: args.overwrite }
     };
@@ -163,7 +176,7 @@ async fn from_archive(archive: Archive, args: ConvertArgs, context: &Context) ->
         check_output(&args.output, args.overwrite).map_err(Error::Usage)?;
     }
     let to = match args.to {
-        _ if is_pipe(&args.output) => DumpTo::Stream(stdout()),
+        _ if is_pipe(&args.output) => DumpTo::Stream(standard_output()),
         Some(Form::MongodumpArchive) => DumpTo::Archive { path: args.output, overwrite: args.overwrite },
         _ => DumpTo::Folder(args.output),
     };
@@ -175,7 +188,7 @@ async fn from_archive(archive: Archive, args: ConvertArgs, context: &Context) ->
     converted
 }
 
-fn stdout() -> Box<dyn Write + Send> {
+fn standard_output() -> Box<dyn Write + Send> {
     Box::new(io::BufWriter::new(io::stdout()))
 }
 

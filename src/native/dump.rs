@@ -1,10 +1,11 @@
 //! `mongoark dump`: flags as typed, a dump as meant.
 
-use super::context::{Context, check_output, is_pipe};
+use super::context::{Context, check_output, is_pipe, not_printed};
 use crate::chain::chain;
 use crate::exit::Exit;
+use crate::same_file::{Use, refuse_same};
 use crate::secrets::LockArgs;
-use crate::terminal::text;
+use crate::terminal::{stdout, text};
 use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Secret, WriteOptions};
@@ -102,6 +103,14 @@ pub struct DumpArgs {
     file: PathBuf,
 }
 
+impl DumpArgs {
+    fn refuse_same_file(&self) -> Result<(), String> {
+        let mut uses = vec![Use::writes("the archive", &self.file)];
+        uses.extend(self.lock.given.files());
+        refuse_same(&uses)
+    }
+}
+
 /// A read preference's mode, as flags take it.
 pub fn read_mode(text: &str) -> Result<ReadMode, String> {
     match text {
@@ -129,7 +138,10 @@ pub async fn run(args: DumpArgs, context: &Context) -> Exit {
     if is_pipe(&args.file) && io::stdout().is_terminal() {
         return context.usage("an archive is not for a terminal: give a file, or pipe standard output");
     }
-    if let Err(message) = check_output(&args.file, args.overwrite) {
+    if let (true, Err(closed)) = (is_pipe(&args.file), stdout::check_stdout()) {
+        return context.end("dump", Err(not_printed(closed)));
+    }
+    if let Err(message) = check_output(&args.file, args.overwrite).and_then(|()| args.refuse_same_file()) {
         return context.usage(&message);
     }
     if is_pipe(&args.file) && args.resume {

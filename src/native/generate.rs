@@ -1,8 +1,9 @@
 //! `mongoark completions` and `mongoark man`: made from the same definitions as `--help`.
 
 use super::Cli;
-use super::context::{Context, to_stdout};
+use super::context::{Context, not_printed};
 use crate::exit::Exit;
+use crate::terminal::stdout;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use mongoark_engine::Error;
@@ -26,9 +27,9 @@ pub struct ManArgs {
 pub fn completions(args: &CompletionsArgs, context: &Context) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mongoark", &mut script);
-    match to_stdout(&String::from_utf8_lossy(&script)) {
+    match stdout::print(&String::from_utf8_lossy(&script)) {
         Ok(_) => Exit::Whole,
-        Err(error) => context.failed(&error),
+        Err(error) => context.failed(&not_printed(error)),
     }
 }
 

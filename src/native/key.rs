@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::exit::Exit;
+use crate::same_file::{Use, refuse_same};
 use crate::secrets::{GivenArgs, SecretArgs, SecretError};
 use clap::{Args, Subcommand};
 use mongoark_engine::container::{self, FileReader, KdfParams, KeyFile, Limits, WriteSecrets};
@@ -43,6 +44,24 @@ pub struct RotateArgs {
     archive: PathBuf,
 }
 
+impl RotateArgs {
+    fn new_secrets(&self) -> GivenArgs {
+        GivenArgs {
+            passphrase_file: self.new_passphrase_file.clone(),
+            passphrase_fd: self.new_passphrase_fd,
+            key_file: self.new_key_file.clone(),
+            ..GivenArgs::default()
+        }
+    }
+
+    fn refuse_same_file(&self) -> std::result::Result<(), String> {
+        let new = self.new_secrets();
+        let mut uses = vec![Use::writes("the archive", &self.archive)];
+        uses.extend(self.old.given.files().chain(new.files()));
+        refuse_same(&uses)
+    }
+}
+
 /// Runs `mongoark key`.
 pub fn run(command: KeyCommand, context: &Context) -> Exit {
     match command {
@@ -61,17 +80,12 @@ fn generate(args: &GenerateArgs, context: &Context) -> Result<Value> {
 }
 
 fn rotate(args: &RotateArgs, context: &Context) -> Result<Value> {
+    args.refuse_same_file().map_err(Error::Usage)?;
     let secret = |error: SecretError| Error::Secret(Box::new(error));
     let limits = Limits::default();
     let header = FileReader::header_of(&args.archive, &limits)?;
     let old = args.old.to_open(&header).map_err(secret)?;
-    let new = GivenArgs {
-        passphrase_file: args.new_passphrase_file.clone(),
-        passphrase_fd: args.new_passphrase_fd,
-        key_file: args.new_key_file.clone(),
-        ..GivenArgs::default()
-    };
-    let new = new.to_lock_anew().map_err(secret)?;
+    let new = args.new_secrets().to_lock_anew().map_err(secret)?;
     container::rotate(
         &args.archive,
         &old,

@@ -3,7 +3,7 @@
 use super::context::{Context, NOT_ENCRYPTED, open, to_stdout};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
-use crate::terminal::text;
+use crate::terminal::{escaped, text};
 use clap::Args;
 use jiff::Timestamp;
 use mongoark_engine::Result;
@@ -38,17 +38,20 @@ async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
     let is_encrypted = archive.is_encrypted();
     let listing = look::list(archive, &context.stop).await?;
     let json = as_json(&listing, is_encrypted);
-    let out = if args.json { format!("{json:#}\n") } else { table(&listing, is_encrypted) };
-    to_stdout(&out)?;
+    if args.json {
+        to_stdout(format!("{json:#}").lines())?;
+    } else {
+        to_stdout(table(&listing, is_encrypted))?;
+    }
     Ok(json)
 }
 
-fn table(listing: &Listing, is_encrypted: bool) -> String {
+fn table(listing: &Listing, is_encrypted: bool) -> Vec<String> {
     let mut rows =
         vec![["NAMESPACE", "TYPE", "DOCUMENTS", "BYTES", "STORED", "INDEXES"].map(ToOwned::to_owned)];
     for entry in &listing.catalog.collections {
         rows.push([
-            entry.metadata.namespace.to_string(),
+            escaped(&entry.metadata.namespace.to_string()).into_owned(),
             kind(entry).to_owned(),
             text::count(entry.documents),
             text::bytes(entry.bytes),
@@ -66,7 +69,7 @@ fn table(listing: &Listing, is_encrypted: bool) -> String {
         let [w0, w1, w2, w3, w4, w5] = widths;
         format!("{name:w0$}  {kind:w1$}  {documents:>w2$}  {bytes:>w3$}  {stored:>w4$}  {indexes:>w5$}")
     }));
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn kind(entry: &look::CatalogEntry) -> &'static str {

@@ -10,6 +10,7 @@ mod generate;
 mod key;
 mod ls;
 mod oplog;
+mod report_file;
 mod restore;
 mod salvage;
 mod verify;
@@ -46,7 +47,7 @@ pub struct OutputArgs {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
     log_format: crate::terminal::LogFormat,
-    /// Write the run as JSON to this file
+    /// Write the run as JSON to this file, for its owner alone: it names namespaces, and the _id of each document that failed
     #[arg(long, global = true, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 }

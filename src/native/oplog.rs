@@ -153,12 +153,15 @@ async fn list(args: &LsArgs, context: &Context) -> Result<Value> {
         context.monitor.fail(path.display().to_string(), error.to_string(), 0);
     }
     let json = folder_as_json(&folder);
-    let out = if args.json { format!("{json:#}\n") } else { table(&folder) };
-    to_stdout(&out)?;
+    if args.json {
+        to_stdout(format!("{json:#}").lines())?;
+    } else {
+        to_stdout(table(&folder))?;
+    }
     Ok(json)
 }
 
-fn table(folder: &Folder) -> String {
+fn table(folder: &Folder) -> Vec<String> {
     let mut lines = Vec::new();
     let ranges = slices::ranges(&folder.reaches());
     for (place, range) in ranges.iter().enumerate() {
@@ -182,7 +185,7 @@ fn table(folder: &Folder) -> String {
         let doubt = if slice.is_encrypted { String::new() } else { format!("  {NOT_ENCRYPTED}") };
         lines.push(format!("{name}  up to {}  {entries}, {bytes}{doubt}", text::moment(slice.end)));
     }
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn folder_as_json(folder: &Folder) -> Value {

@@ -1,6 +1,7 @@
 //! Log lines as the MongoDB Database Tools print them: a local time, a tab and a message, on stderr.
 
 use super::progress::Progress;
+use crate::terminal::without_controls;
 use jiff::Zoned;
 use mongoark_monitor::{Notice, Observer};
 use std::fmt;
@@ -51,7 +52,7 @@ impl Log {
     /// Prints one line of this level ([`ALWAYS`] to [`DEBUG_HIGH`]).
     pub fn line(&self, level: u8, message: &str) {
         if self.prints(level) {
-            let line = line_at(&Zoned::now(), message);
+            let line = line_at(&Zoned::now(), &without_controls(message));
             let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
             // Who reads the log may be gone; the run matters more.
             _ = out.write_all(line.as_bytes());

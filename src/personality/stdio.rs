@@ -1,15 +1,18 @@
 //! Standard input and output without the buffers that the library puts before them.
 
+use crate::terminal::stdout::{check_stdin, check_stdout};
 use std::fs::File;
 use std::io;
 
-/// Standard input.
+/// Standard input; an error where the program was started without one.
 pub fn input() -> io::Result<File> {
+    check_stdin()?;
     Ok(File::from(owned(&io::stdin())?))
 }
 
-/// Standard output.
+/// Standard output; an error where the program was started without one.
 pub fn output() -> io::Result<File> {
+    check_stdout()?;
     Ok(File::from(owned(&io::stdout())?))
 }
 

@@ -1,6 +1,7 @@
 //! Progress: on a terminal one line for each running item, with bytes, rate and time left;
 //! elsewhere a plain line every few seconds.
 
+use super::escape::escaped;
 use super::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mongoark_monitor::{ItemSnapshot, Monitor};
@@ -51,7 +52,7 @@ impl Progress {
     pub fn print(&self, line: &str) {
         if self.kind == Kind::Bars {
             // The terminal may be gone; the run matters more.
-            let _ = self.bars.println(line);
+            let _ = self.bars.println(escaped(line));
         } else {
             say(line);
         }
@@ -74,7 +75,7 @@ impl Progress {
 
 /// A line on stderr. Where nobody takes it, since the pipe is closed or the disk of the log is full, the run matters more.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", escaped(line));
 }
 
 impl Display {
@@ -113,7 +114,7 @@ async fn draw_bars(bars: &MultiProgress, monitor: &Monitor) {
             let expected = expected(item);
             bar.set_length(expected.max(1));
             bar.set_position(position(item).min(expected.max(1)));
-            bar.set_message(line(item));
+            bar.set_message(escaped(&line(item)).into_owned());
         }
         tokio::time::sleep(DRAW_EVERY).await;
     }

@@ -70,6 +70,16 @@ pub fn finished(child: std::process::Child) -> Run {
     Run::of(child.wait_with_output().expect("the program ends"))
 }
 
+/// Writes a file that its owner alone may use, as a passphrase has to lie in one.
+#[cfg(unix)]
+pub fn write_private(path: &Path, text: &str) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a private file");
+}
+
 /// A path as an argument.
 pub fn arg(path: &Path) -> &str {
     path.to_str().expect("a temporary path is UTF-8")

@@ -6,8 +6,9 @@ use super::table::{Program, Sample};
 use super::{Bench, BenchArgs, failure};
 use crate::chain::chain;
 use crate::exit::Exit;
-use crate::native::context::Context;
+use crate::native::context::{Context, not_printed};
 use crate::native::dump::SelectArgs;
+use crate::terminal::stdout;
 use mongoark_engine::bench::{self, Measured, Settings};
 use mongoark_engine::container::Codec;
 use mongoark_engine::deployment::{Source, SourceOptions};
@@ -94,9 +95,10 @@ pub async fn run(args: &BenchArgs, context: &Context) -> Exit {
     let measured = dump(args, context).await;
     let exit = measured.as_ref().map_or_else(Exit::of_error, |_| Exit::Whole);
     let answer: Answer = measured.map_err(|error| chain(&error));
-    match serde_json::to_writer(io::stdout(), &answer) {
-        Ok(()) => exit,
-        Err(error) => context.failed(&error),
+    let printed = serde_json::to_string(&answer).map_err(io::Error::from);
+    match printed.and_then(|answer| stdout::print(&answer)) {
+        Ok(_) => exit,
+        Err(error) => context.failed(&not_printed(error)),
     }
 }
 

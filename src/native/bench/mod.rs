@@ -124,8 +124,8 @@ impl Bench<'_> {
             report.notes.push("the run ended early: this is what was measured until then".to_owned());
         }
         if report.has_figures() {
-            let out = if self.args.json { format!("{:#}\n", report.json()) } else { report.text() };
-            to_stdout(&out)?;
+            let out = if self.args.json { format!("{:#}", report.json()) } else { report.text() };
+            to_stdout(out.lines())?;
         }
         ended.map(|()| report.json())
     }

@@ -87,12 +87,12 @@ fn conclude(args: &DoctorArgs, context: &Context, facts: Option<&Facts>, finding
     let uri = args.uri.connection_string();
     let json = print::json(&uri, facts, findings, exit);
     let out = match (args.json, args.watch) {
-        (true, false) => format!("{json:#}\n"),
+        (true, false) => format!("{json:#}"),
         // Whoever follows reads a line at a time.
-        (true, true) => format!("{json}\n"),
+        (true, true) => json.to_string(),
         (false, _) => print::text(findings),
     };
-    match to_stdout(&out) {
+    match to_stdout(out.lines()) {
         Ok(_) => context.write_report("doctor", exit, &json, None),
         Err(error) => context.end("doctor", Err(error)),
     }

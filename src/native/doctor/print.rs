@@ -29,7 +29,7 @@ pub fn text(findings: &[Finding]) -> String {
 
 fn label(finding: &Finding) -> String {
     match (&finding.subject, finding.check) {
-        (Some(subject), Check::Member) => format!("{} {subject}", finding.check),
+        (Some(subject), Check::Member) => format!("{} {}", finding.check, one_line(subject)),
         _ => finding.check.to_string(),
     }
 }

@@ -25,7 +25,7 @@ async fn follow(args: &DoctorArgs, stop: &Stop) -> Result<()> {
     let (uri, max_lag) = (args.uri.connection_string(), args.max_lag());
     let started = until_stopped(stop, async move { Follower::start(&uri, max_lag).await }).await?;
     let (mut follower, event) = started?;
-    let mut is_read = to_stdout(&line(&event, args.json))?;
+    let mut is_read = to_stdout([line(&event, args.json)])?;
     while is_read {
         let interval = Duration::from_secs(args.interval.into());
         until_stopped(stop, tokio::time::sleep(interval)).await?;
@@ -36,7 +36,7 @@ async fn follow(args: &DoctorArgs, stop: &Stop) -> Result<()> {
         let events;
         (follower, events) = until_stopped(stop, look).await?;
         for event in &events {
-            is_read = to_stdout(&line(event, args.json))?;
+            is_read = to_stdout([line(event, args.json)])?;
         }
     }
     Ok(())
@@ -63,11 +63,11 @@ fn line(event: &Event, as_json: bool) -> String {
     let time = Timestamp::now().strftime("%FT%TZ").to_string();
     let (level, what) = (event.level.as_str(), &event.what);
     if !as_json {
-        return format!("{time}  {level:7}  {what}\n");
+        return format!("{time}  {level:7}  {what}");
     }
     let (kind, member) = (event.kind.as_str(), &event.member);
     let event = json!({ "time": time, "event": kind, "level": level, "member": member, "what": what });
-    format!("{event}\n")
+    event.to_string()
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
             what: "primary h:1 is lost".to_owned(),
         };
         let text = line(&event, false);
-        assert!(text.ends_with("Z  problem  primary h:1 is lost\n"), "{text}");
+        assert!(text.ends_with("Z  problem  primary h:1 is lost"), "{text}");
         let json: serde_json::Value = serde_json::from_str(&line(&event, true)).expect("JSON");
         assert_eq!((&json["event"], &json["member"]), (&"primary-lost".into(), &"h:1".into()));
     }

@@ -9,6 +9,7 @@ use super::source::{Fault, Source};
 use crate::personality::go_text::Errno;
 use crate::personality::log::{ALWAYS, DEBUG_LOW, Log};
 use crate::personality::stdio;
+use crate::same_file::{Use, refuse_same};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The output would go over the input.
+    #[error("getting Writer failed: {0}")]
+    Same(String),
     /// The output cannot be written.
     #[error("write {name}: {}", Errno(source))]
     Write {
@@ -107,6 +111,10 @@ pub fn run(options: &Options, log: &Log) -> u8 {
 }
 
 fn open(options: &Options) -> Result<(File, File), Error> {
+    if let (Some(input), Some(output)) = (&options.input, &options.output) {
+        refuse_same(&[Use::reads("the input", input), Use::writes("the output", output)])
+            .map_err(Error::Same)?;
+    }
     let input = match &options.input {
         Some(path) => File::open(path).map_err(|source| Error::Input { path: path.clone(), source })?,
         None => stdio::input().map_err(|source| Error::Input { path: "/dev/stdin".into(), source })?,
