@@ -22,6 +22,13 @@ const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
 pub struct SecretArgs {
     #[command(flatten)]
     pub given: GivenArgs,
+    #[command(flatten)]
+    pub trust: TrustArgs,
+}
+
+/// Whether what is read has to be encrypted where a secret is given.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct TrustArgs {
     /// Read what is not encrypted although a key or passphrase is given; nothing shows who wrote it
     #[arg(long, help_heading = "Encryption")]
     pub allow_unencrypted: bool,
@@ -194,7 +201,7 @@ impl SecretArgs {
             return self.given_or_asked(header.archive_id());
         }
         // Whoever gives a secret counts on it: anybody can write an archive that needs none.
-        if self.allow_unencrypted || self.given()?.is_empty() {
+        if self.trust.allow_unencrypted || self.given()?.is_empty() {
             return Ok(Vec::new());
         }
         Err(SecretError::NotEncrypted { given: self.given.source() })

@@ -22,6 +22,9 @@ const NOBODY: &str = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300";
 /// A name that sets the title of a terminal, moves its cursor, breaks the line and turns the direction of reading.
 const STEERING: &str = "a\u{1b}]0;owned\u{7}\u{9b}2J\u{7f}\r\nb\u{202e}c";
 
+/// A user without rights, so that it shows whom the system takes a process' memory for.
+const SOMEBODY: &str = "65534";
+
 /// A folder with a key, a dump of mongodump and an archive that is made of it.
 struct Desk {
     folder: TempDir,
@@ -214,7 +217,7 @@ fn no_secret_of_a_connection_string_is_shown() {
         "mongodb://127.0.0.1:9/?authMechanism=GSSAPI&authMechanismProperties=hush",
         "mongodb://ann:hush",
         "mongodb://ann:hush/db?tls=true",
-        "mongodb://ann:hu?hush=hush@127.0.0.1:9",
+        "mongodb://ann:hu?x=hush@127.0.0.1:9",
         "mongodb://ann:a/hush@127.0.0.1:9",
     ] {
         let quick = if uri.contains('?') { "&serverSelectionTimeoutMS=200" } else { "" };
@@ -227,9 +230,7 @@ fn no_secret_of_a_connection_string_is_shown() {
         for run in [native, restore, doctor, tool] {
             assert_ne!(run.code, 0, "{uri}");
             let said = run.text() + &run.stderr;
-            // The tools quote a host as it was typed.
-            let is_quoted = said.contains("invalid host");
-            assert!(is_quoted || !said.contains("hush"), "{uri}: {said}");
+            assert!(!said.contains("hush"), "{uri}: {said}");
         }
     }
 }
@@ -263,8 +264,6 @@ fn no_core_dump_holds_what_the_program_knows() {
     let convert = ["convert", "--passphrase-file", arg(&private), arg(&desk.dump), arg(&archive)];
     mongoark(&convert).expect(0);
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    // Somebody without rights, so that it shows whom the system takes the process' memory for.
-    const SOMEBODY: &str = "65534";
     for path in [&fifo, &archive, &desk.path("program")] {
         if !path.exists() {
             fs::copy(env!("CARGO_BIN_EXE_mongoark"), path).unwrap();

@@ -3,12 +3,12 @@
 use super::context::{Context, not_printed, open};
 use crate::exit::Exit;
 use crate::secrets::SecretArgs;
-use crate::terminal::stdout;
+use crate::terminal::{escaped, stdout};
 use clap::{Args, ValueEnum};
 use mongoark_engine::{Error, Result, look};
 use mongoark_model::Namespace;
 use serde_json::json;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 /// Flags of `mongoark cat`.
@@ -53,6 +53,7 @@ async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
     stdout::check_stdout().map_err(not_printed)?;
     let archive = open(&args.file, &args.secrets, false)?;
     context.warn_of(&archive, &args.file);
+    let is_terminal = io::stdout().is_terminal();
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();
     let mut printed = 0;
@@ -66,6 +67,10 @@ async fn print(args: &CatArgs, context: &Context) -> Result<u64> {
             line.extend_from_slice(document);
         } else {
             write_text(document, args.format, &mut line)?;
+            if is_terminal {
+                // JSON as before, in escapes that steer nothing.
+                line = escaped(&String::from_utf8_lossy(&line)).into_owned().into_bytes();
+            }
             line.push(b'\n');
         }
         out.write_all(&line).map_err(not_printed)?;

@@ -4,7 +4,7 @@ use super::context::{Context, check_output, is_pipe, not_printed, unlock};
 use crate::chain::chain;
 use crate::exit::Exit;
 use crate::same_file::{Use, refuse_same};
-use crate::secrets::{LockArgs, SecretArgs};
+use crate::secrets::{LockArgs, SecretArgs, TrustArgs};
 use crate::terminal::{stdout, text};
 use clap::{Args, ValueEnum};
 use mongoark_engine::archive::{Output, default_codec};
@@ -36,9 +36,8 @@ pub struct ConvertArgs {
     without_oplog: bool,
     #[command(flatten)]
     lock: LockArgs,
-    /// Read an archive that is not encrypted although a key or passphrase is given; nothing shows who wrote it
-    #[arg(long, help_heading = "Encryption")]
-    allow_unencrypted: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Replace the file if it exists; a folder is never replaced
     #[arg(long)]
     overwrite: bool,
@@ -104,7 +103,7 @@ async fn converted(args: ConvertArgs, context: &Context) -> Result<Converted> {
 impl ConvertArgs {
     /// What opens the input, where it is an archive of mongoark.
     fn secrets(&self) -> SecretArgs {
-        SecretArgs { given: self.lock.given.clone(), allow_unencrypted: self.allow_unencrypted }
+        SecretArgs { given: self.lock.given.clone(), trust: self.trust }
     }
 
     fn refuse_same_file(&self) -> Result<(), String> {

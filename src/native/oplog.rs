@@ -4,7 +4,7 @@ use super::context::{Context, NOT_ENCRYPTED, to_stdout, unlock};
 use super::dump::UriArgs;
 use crate::chain::chain;
 use crate::exit::Exit;
-use crate::secrets::{LockArgs, SecretArgs, SecretError};
+use crate::secrets::{LockArgs, SecretArgs, SecretError, TrustArgs};
 use crate::terminal::text;
 use clap::{Args, Subcommand};
 use mongoark_engine::archive::default_codec;
@@ -47,9 +47,8 @@ pub struct CaptureArgs {
     compression: Codec,
     #[command(flatten)]
     lock: LockArgs,
-    /// Go on behind slices of the folder that are not encrypted, too; nothing shows who wrote them
-    #[arg(long, help_heading = "Encryption")]
-    allow_unencrypted: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Flags of `mongoark oplog ls`.
@@ -90,7 +89,7 @@ async fn run_capture(args: CaptureArgs, secrets: Vec<Secret>, context: &Context)
     let uri = args.uri.connection_string();
     let connection = Connection::new(&ConnectionOptions::native(&uri)).await?;
     let mut access = SliceAccess::with(secrets.clone());
-    access.allow_unencrypted |= args.allow_unencrypted;
+    access.allow_unencrypted |= args.trust.allow_unencrypted;
     let options = CaptureOptions {
         dir: args.out,
         access,
@@ -142,7 +141,7 @@ pub fn slice_access(dir: &Path, secrets: &SecretArgs, is_archive_encrypted: bool
         Some(header) => unlock(secrets)(&header)?,
         None => secrets.given().map_err(|error: SecretError| Error::Secret(Box::new(error)))?,
     };
-    let allow_unencrypted = secrets.allow_unencrypted || (found.is_empty() && !is_archive_encrypted);
+    let allow_unencrypted = secrets.trust.allow_unencrypted || (found.is_empty() && !is_archive_encrypted);
     Ok(SliceAccess { secrets: found, allow_unencrypted })
 }
 

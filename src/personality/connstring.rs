@@ -3,6 +3,7 @@
 
 use super::go_text::quoted;
 use super::uri_options::{is_known, is_value_of};
+use std::net::Ipv6Addr;
 
 /// Why a connection string cannot be read. The words are those of the tools, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +14,7 @@ pub enum UriError {
     /// Something is not where it has to be.
     #[error("{0}")]
     Form(&'static str),
-    /// A port that is none.
+    /// A port that is none; it is not shown.
     #[error("invalid host {host:?}: {reason}")]
     Host {
         /// The host as it was given.
@@ -209,9 +210,20 @@ impl ConnectionString {
     }
 }
 
+/// A host as it may be shown: in the place of a port there may be a password that lacks its `@`.
+fn shown(host: &str) -> String {
+    match host.split_once(':') {
+        Some((name, port)) if !host.contains(']') && host.parse::<Ipv6Addr>().is_err() => {
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+            if is_port { host.to_owned() } else { format!("{name}:***") }
+        }
+        _ => host.to_owned(),
+    }
+}
+
 /// `host`, `host:port` or `[address]:port`, with a port that can be one.
 fn checked_host(host: &str) -> Result<String, UriError> {
-    let bad = |reason| Err(UriError::Host { host: host.to_owned(), reason });
+    let bad = |reason| Err(UriError::Host { host: shown(host), reason });
     let Some(plain) = unescaped(host, true) else { return bad("invalid URL escape") };
     let behind = plain.rsplit_once(']').map_or(plain.as_str(), |(_, behind)| behind);
     match behind.split_once(':').map(|(_, port)| port) {
@@ -273,7 +285,7 @@ mod tests {
             ("localhost", "scheme must be \"mongodb\" or \"mongodb+srv\""),
             ("mongodb://", "must have at least 1 host"),
             ("mongodb://h:0", "invalid host \"h:0\": port must be in the range [1, 65535]"),
-            ("mongodb://h:x", "invalid host \"h:x\": port must be an integer"),
+            ("mongodb://h:x", "invalid host \"h:***\": port must be an integer"),
             ("mongodb://h?w=1", "must have a / before the query ?"),
             ("mongodb://a:b:c@h", "unescaped colon in password"),
             ("mongodb://a:b@c@h", "unescaped @ sign in user info"),

@@ -4,6 +4,7 @@ use super::process;
 use super::table::Sample;
 use crate::native::dump::SelectArgs;
 use mongoark_engine::bench::Measured;
+use mongoark_engine::deployment::ConnectionString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,7 +40,11 @@ impl Peer {
         let command = self.command(config.path(), gzip, file);
         let finished = process::run(command).await.map_err(|error| format!("it cannot be run: {error}"))?;
         if !finished.status.success() {
-            return Err(format!("it ended with {}: {}", finished.status, last_words(&finished.stderr)));
+            return Err(format!(
+                "it ended with {}: {}",
+                finished.status,
+                last_words(&finished.stderr, &self.uri)
+            ));
         }
         let archive_bytes = match file {
             Some(file) => file.metadata().map_err(|error| format!("its archive is missing: {error}"))?.len(),
@@ -83,13 +88,14 @@ impl Peer {
     }
 }
 
-/// The last line that it said, unless that may quote the connection string.
-fn last_words(stderr: &str) -> &str {
+/// The last line that it said, the connection string without its secrets. A line that may quote parts of it is not shown.
+fn last_words(stderr: &str, uri: &str) -> String {
     let last = stderr.trim_end().lines().last().unwrap_or_default();
-    if last.contains("://") || last.to_lowercase().contains("uri") {
-        return "it does not take the connection string";
+    let others = last.replace(uri, "").to_lowercase();
+    if others.contains("://") || others.contains("parsing") {
+        return "what it said is not shown, since it may quote the connection string".to_owned();
     }
-    last
+    last.replace(uri, &ConnectionString::new(uri).to_string())
 }
 
 fn program() -> Command {
