@@ -232,13 +232,13 @@ async fn a_slice_that_anybody_can_have_written_is_not_replayed() {
     insert(&source, 0).await;
     // The forger's: of the same set, and of the same time, but not encrypted.
     let forger = desk.path("forged");
-    let forged = Capture::start(&uri, &["--no-encryption"], &forger);
+    let capture = Capture::start(&uri, &["--no-encryption"], &forger);
     let honest = Capture::start(&uri, &with_key, &slices);
     let first = insert(&source, 1).await;
     honest.end_at(first, &with_key, &slices);
     mongoark(&[&["dump", "--uri", &uri][..], &with_key, &[arg(&archive)]].concat()).expect(0);
     let last = insert(&source, 2).await;
-    forged.end_at(last, &[], &forger);
+    capture.end_at(last, &[], &forger);
 
     let restore = |dir: &Path, more: &[&str]| {
         let flags = ["restore", "--uri", &to, "--existing", "drop", "--oplog-dir", arg(dir)];
@@ -288,7 +288,7 @@ async fn mixed_folders_are_told_apart(desk: &Desk, source: &ReplicaSet, slices: 
     let with_key = ["--key-file", arg(&desk.path("key"))].map(ToOwned::to_owned);
     let with_key: Vec<&str> = with_key.iter().map(String::as_str).collect();
     let going_on = Capture::start(&source.uri(), &with_key, slices);
-    let last = insert(source, 3).await;
-    let said = going_on.end_at(last, &with_key, slices);
+    let newest = insert(source, 3).await;
+    let said = going_on.end_at(newest, &with_key, slices);
     assert!(said.contains("not a slice that can be used") && said.contains("not encrypted"), "{said}");
 }

@@ -47,11 +47,6 @@ const NOT_YET: &[(&str, Work)] = &[
     ("read", DumpAllWithoutOplog),
     ("readWrite", DumpAllWithoutOplog),
     ("dbOwner", DumpAllWithoutOplog),
-    // A restore asks for rights on database `mongoark`.
-    ("readWrite", RestoreDb),
-    ("dbOwner", RestoreDb),
-    // A restore bypasses validation where there is none.
-    ("readWriteAnyDatabase", RestoreDb),
 ];
 
 /// Documents of `app.c`.
