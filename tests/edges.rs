@@ -130,7 +130,10 @@ async fn nothing_from_an_archive_or_a_server_steers_the_terminal() {
     let (uri, db) = (shared::replica_set().await, fresh_database_name("edges"));
     let client = connect(&uri).await;
     let collection = client.database(&db).collection::<Document>(STEERING);
-    collection.insert_many([doc! { "_id": 1, "x": 1 }, doc! { "_id": 2, "x": 1 }]).await.unwrap();
+    collection
+        .insert_many([doc! { "_id": 1, "x": 1, "text": STEERING }, doc! { "_id": 2, "x": 1 }])
+        .await
+        .unwrap();
     let desk = Desk::new();
     let (archive, name) = (desk.path("steering"), format!("{db}.{STEERING}"));
     let dump = mongoark(&["dump", "-vv", "--no-encryption", "--uri", &uri, "--db", &db, arg(&archive)]);
@@ -148,6 +151,8 @@ async fn nothing_from_an_archive_or_a_server_steers_the_terminal() {
     assert_eq!(json["namespaces"][0]["collection"], STEERING, "JSON holds the name itself");
     is_plain(&mongoark(&["verify", "-vv", arg(&archive)]).expect(0), "verify");
     is_plain(&mongoark(&["cat", arg(&archive), &format!("{name}?")]).expect(2), "cat");
+
+    documents_are_escaped_on_a_terminal_alone(&archive, &name);
 
     // The server's words repeat the name.
     let target = format!("{db}_copy");
@@ -168,6 +173,20 @@ async fn nothing_from_an_archive_or_a_server_steers_the_terminal() {
         logged.stderr
     );
     the_tools_steer_nothing_either(&uri, &db, &target);
+}
+
+fn documents_are_escaped_on_a_terminal_alone(archive: &Path, name: &str) {
+    let printed = mongoark(&["cat", "--limit", "1", arg(archive), name]).expect(0).text();
+    assert!(printed.contains("\u{9b}2J\u{7f}"), "a pipe gets the document as it is: {printed:?}");
+    let mut terminal = Command::new("python3");
+    terminal.args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]);
+    terminal.args([env!("CARGO_BIN_EXE_mongoark"), "cat", "--limit", "1", arg(archive), name]);
+    let mut shown = run(terminal.stdin(Stdio::null())).expect(0);
+    // The terminal's own line end.
+    shown.stdout.retain(|byte| *byte != b'\r');
+    is_plain(&shown, "cat on a terminal");
+    let documents = [&printed, &shown.text()].map(|text| serde_json::from_str::<Value>(text).unwrap());
+    assert_eq!(documents[0], documents[1]);
 }
 
 fn the_tools_steer_nothing_either(uri: &str, db: &str, target: &str) {
