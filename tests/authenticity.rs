@@ -231,27 +231,27 @@ async fn a_slice_that_anybody_can_have_written_is_not_replayed() {
     let with_key = ["--key-file", arg(&key)];
     insert(&source, 0).await;
     // The forger's: of the same set, and of the same time, but not encrypted.
-    let forger = desk.path("forged");
-    let capture = Capture::start(&uri, &["--no-encryption"], &forger);
+    let evil = desk.path("forged");
+    let forged = Capture::start(&uri, &["--no-encryption"], &evil);
     let honest = Capture::start(&uri, &with_key, &slices);
     let first = insert(&source, 1).await;
     honest.end_at(first, &with_key, &slices);
     mongoark(&[&["dump", "--uri", &uri][..], &with_key, &[arg(&archive)]].concat()).expect(0);
     let last = insert(&source, 2).await;
-    capture.end_at(last, &[], &forger);
+    forged.end_at(last, &[], &evil);
 
     let restore = |dir: &Path, more: &[&str]| {
         let flags = ["restore", "--uri", &to, "--existing", "drop", "--oplog-dir", arg(dir)];
         mongoark(&[&flags[..], &with_key, more, &[arg(&archive)]].concat())
     };
-    restore(&forger, &[]).expect(1).says("not encrypted").says("--allow-unencrypted");
+    restore(&evil, &[]).expect(1).says("not encrypted").says("--allow-unencrypted");
     assert_eq!(count(&target).await, 0, "something was written");
     let time = format!("{}:{}", last.0, last.1);
-    restore(&forger, &["--allow-unencrypted", "--to", &time]).expect(0);
+    restore(&evil, &["--allow-unencrypted", "--to", &time]).expect(0);
     assert_eq!(count(&target).await, 3);
 
     // Among honest ones it is named and left alone, and what only it holds is not reached.
-    for entry in fs::read_dir(&forger).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(&evil).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
         if name.ends_with(".mongoark") {
             fs::copy(entry.path(), slices.join(name.replace(".mongoark", "-9.mongoark"))).unwrap();
@@ -267,15 +267,15 @@ async fn a_slice_that_anybody_can_have_written_is_not_replayed() {
 
 /// What `oplog ls` and a capture make of a folder in which some slices are not encrypted.
 async fn mixed_folders_are_told_apart(desk: &Desk, source: &ReplicaSet, slices: &Path) {
-    let list = ["oplog", "ls", arg(slices)];
+    let command = ["oplog", "ls", arg(slices)];
     for way in ["key", "variable"] {
-        let listed = desk.with_secret(way, &list, None).expect(3).says("not encrypted");
+        let listed = desk.with_secret(way, &command, None).expect(3).says("not encrypted");
         assert!(!listed.text().contains("-9.mongoark"), "{}", listed.text());
     }
-    mongoark(&list).expect(1).says("no passphrase or key was given");
-    let listed = desk.with_secret("key", &[&list[..], &["--allow-unencrypted"]].concat(), None).expect(0);
+    mongoark(&command).expect(1).says("no passphrase or key was given");
+    let listed = desk.with_secret("key", &[&command[..], &["--allow-unencrypted"]].concat(), None).expect(0);
     assert!(listed.text().contains(DOUBT), "{}", listed.text());
-    let listed = desk.with_secret("key", &[&list[..], &["--allow-unencrypted", "--json"]].concat(), None);
+    let listed = desk.with_secret("key", &[&command[..], &["--allow-unencrypted", "--json"]].concat(), None);
     let listed: Value = serde_json::from_slice(&listed.expect(0).stdout).unwrap();
     let encrypted: Vec<bool> = listed["slices"]
         .as_array()
@@ -288,7 +288,7 @@ async fn mixed_folders_are_told_apart(desk: &Desk, source: &ReplicaSet, slices: 
     let with_key = ["--key-file", arg(&desk.path("key"))].map(ToOwned::to_owned);
     let with_key: Vec<&str> = with_key.iter().map(String::as_str).collect();
     let going_on = Capture::start(&source.uri(), &with_key, slices);
-    let newest = insert(source, 3).await;
-    let said = going_on.end_at(newest, &with_key, slices);
+    let last = insert(source, 3).await;
+    let said = going_on.end_at(last, &with_key, slices);
     assert!(said.contains("not a slice that can be used") && said.contains("not encrypted"), "{said}");
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::{build, encrypted, key_secret, passphrase_secret, write_private};
 use mongoark_container::{
-    ErrorKind, Header, KeyFile, Limits, Passphrase, Secret, WriteOptions, WriteSecrets, create,
+    ErrorKind, FileReader, Header, KeyFile, Limits, Passphrase, Secret, WriteOptions, WriteSecrets, create,
 };
 
 #[test]
@@ -64,6 +64,25 @@ fn any_other_file_is_no_key() {
     let missing = KeyFile::load(&dir.path().join("missing")).map(drop).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Io);
     assert!(missing.to_string().contains("missing"), "{missing}");
+}
+
+#[test]
+fn an_archive_that_takes_no_secret_is_refused_where_one_is_given() {
+    let bytes = build(&common::Plan::sample(), &common::plain()).unwrap().bytes;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("archive");
+    std::fs::write(&path, &bytes).unwrap();
+    for secret in [key_secret(1), passphrase_secret("sesame")] {
+        let secrets = [secret];
+        let header = Header::read(&mut &bytes[..], &Limits::default()).unwrap();
+        let refused = header.unlock(&secrets, &Limits::default()).map(drop).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotEncrypted);
+        let refused = FileReader::open(&path, &secrets, &Limits::default()).map(drop).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotEncrypted);
+    }
+    assert!(
+        common::read_pipe(&bytes, &[]).is_ok() && FileReader::open(&path, &[], &Limits::default()).is_ok()
+    );
 }
 
 #[test]
