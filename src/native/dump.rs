@@ -9,7 +9,7 @@ use crate::terminal::{stdout, text};
 use clap::Args;
 use mongoark_engine::archive::{Output, default_codec};
 use mongoark_engine::container::{Codec, Secret, WriteOptions};
-use mongoark_engine::deployment::{ConnectionString, Patience, ReadMode, Source, SourceOptions};
+use mongoark_engine::deployment::{ConnectionString, LAG_MAX, Patience, ReadMode, Source, SourceOptions};
 use mongoark_engine::dump::{self, DumpOptions, DumpReport, Resumable};
 use mongoark_engine::select::{Pattern, Selection};
 use mongoark_engine::{Error, Result};
@@ -35,6 +35,21 @@ impl UriArgs {
     pub fn connection_string(&self) -> ConnectionString {
         Patience::set_limit(Duration::from_secs(self.retry_for.into()));
         ConnectionString::new(self.uri.clone())
+    }
+}
+
+/// Which secondaries lag too far.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LagArgs {
+    /// Read a secondary that is further behind than this only where no other member can be read
+    #[arg(long, default_value_t = LAG_MAX.as_secs(), value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    max_lag: u64,
+}
+
+impl LagArgs {
+    /// How far a member may be behind.
+    pub fn max(self) -> Duration {
+        Duration::from_secs(self.max_lag)
     }
 }
 
@@ -79,6 +94,8 @@ pub struct DumpArgs {
     /// primary, primaryPreferred, secondary, secondaryPreferred or nearest [default: the connection string's, else secondaryPreferred]
     #[arg(long, value_name = "MODE", value_parser = read_mode)]
     read_preference: Option<ReadMode>,
+    #[command(flatten)]
+    lag: LagArgs,
     /// zstd[:1..19], gzip[:1..9] or none
     #[arg(long, default_value_t = default_codec(), value_name = "CODEC")]
     compression: Codec,
@@ -171,8 +188,12 @@ async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result
     let filter = args.query.as_deref().map(query).transpose()?;
     let found = if args.resume { resumable(&args, &secrets, context).await? } else { None };
     let member = found.as_ref().map(|found| found.member().to_owned());
-    let source_options =
-        SourceOptions { read_mode: args.read_preference, member, ..SourceOptions::default() };
+    let source_options = SourceOptions {
+        read_mode: args.read_preference,
+        member,
+        lag_max: Some(args.lag.max()),
+        ..SourceOptions::default()
+    };
     let source = Source::connect(&args.uri.connection_string(), &source_options).await?;
     let info = source.info();
     context.monitor.step(format!(
@@ -264,7 +285,11 @@ fn as_json(report: &DumpReport) -> Value {
             "bytes": oplog.entries.bytes,
         })),
         "moves": report.moves,
-        "member": { "address": report.member.address, "reason": report.member.reason },
+        "member": {
+            "address": report.member.address,
+            "reason": report.member.reason,
+            "lagSeconds": report.member.lag_seconds,
+        },
         "changes": report.changes.iter().map(|change| json!({
             "namespace": change.namespace.to_string(), "what": change.what,
         })).collect::<Vec<_>>(),

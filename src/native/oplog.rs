@@ -1,7 +1,7 @@
 //! `mongoark oplog`: capture a replica set's oplog into slices, and list what slices hold.
 
 use super::context::{Context, NOT_ENCRYPTED, to_stdout, unlock};
-use super::dump::UriArgs;
+use super::dump::{LagArgs, UriArgs};
 use crate::chain::chain;
 use crate::exit::Exit;
 use crate::secrets::{LockArgs, SecretArgs, SecretError, TrustArgs};
@@ -42,6 +42,8 @@ pub struct CaptureArgs {
     /// primary, primaryPreferred, secondary, secondaryPreferred or nearest [default: the connection string's, else secondaryPreferred]
     #[arg(long, value_name = "MODE", value_parser = super::dump::read_mode)]
     read_preference: Option<ReadMode>,
+    #[command(flatten)]
+    lag: LagArgs,
     /// zstd[:1..19], gzip[:1..9] or none
     #[arg(long, default_value_t = default_codec(), value_name = "CODEC")]
     compression: Codec,
@@ -96,7 +98,11 @@ async fn run_capture(args: CaptureArgs, secrets: Vec<Secret>, context: &Context)
         write: WriteOptions { codec: args.compression, secrets, ..WriteOptions::default() },
         slice_age_max: Duration::from_secs(args.slice_seconds),
         slice_bytes_max: args.slice_mb * 1_000_000,
-        source: SourceOptions { read_mode: args.read_preference, ..SourceOptions::default() },
+        source: SourceOptions {
+            read_mode: args.read_preference,
+            lag_max: Some(args.lag.max()),
+            ..SourceOptions::default()
+        },
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     slices::capture(&connection, &options, &context.monitor, &context.stop).await

@@ -60,12 +60,35 @@ impl ReadPreference {
     }
 }
 
-/// Chooses the member to read: among those the read preference admits, secondaries first, of these
-/// the one of lowest priority, of these the one least behind. Returns its place and the reason, or
-/// what kept every member out.
-pub fn choose(candidates: &[Candidate], preference: &ReadPreference) -> Result<(usize, String), String> {
+/// A member that was chosen among candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its place among them.
+    pub place: usize,
+    /// Why this one.
+    pub reason: String,
+    /// How far it is behind the newest write that any of them has, seconds.
+    pub lag_seconds: u64,
+}
+
+/// Chooses the member to read among those the read preference admits: secondaries first, of these the one of lowest
+/// priority, of these the one least behind. A secondary that is more than `lag_max` behind comes last, behind the primary
+/// where the preference admits that, and then the least behind counts, whatever its priority.
+///
+/// # Errors
+/// What kept every member out.
+pub fn choose(
+    candidates: &[Candidate],
+    preference: &ReadPreference,
+    lag_max: Option<Duration>,
+) -> Result<Chosen, String> {
     use MemberRole::{Primary, Secondary};
-    let secondaries = || best(candidates, Secondary, preference);
+    let fresh = || best(candidates, Secondary, preference, |place| is_fresh(candidates, place, lag_max));
+    let late = || {
+        let is_late = |place| !is_fresh(candidates, place, lag_max);
+        let late = admitted(candidates, Secondary, preference, is_late);
+        late.into_iter().min_by_key(|&place| (lag_ms(candidates, place), &candidates[place].address))
+    };
     let primary = || {
         // Tags and staleness do not apply to mode primary, and the primary is never stale.
         let untagged = ReadPreference::new(ReadMode::Primary);
@@ -77,14 +100,31 @@ pub fn choose(candidates: &[Candidate], preference: &ReadPreference) -> Result<(
         ReadMode::Secondary => secondaries(),
         ReadMode::SecondaryPreferred | ReadMode::Nearest => secondaries().or_else(primary),
     };
-    chosen.map(|place| (place, reason(candidates, place))).ok_or_else(|| refusal(candidates, preference))
+    let place = chosen.ok_or_else(|| refusal(candidates, preference))?;
+    let lag_seconds = lag_ms(candidates, place) / 1000;
+    Ok(Chosen { place, reason: reason(candidates, place, lag_max), lag_seconds })
 }
 
-fn best(candidates: &[Candidate], role: MemberRole, preference: &ReadPreference) -> Option<usize> {
+/// The members of a role that the preference admits, and that `is_in` takes.
+fn admitted(
+    candidates: &[Candidate],
+    role: MemberRole,
+    preference: &ReadPreference,
+    is_in: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     let fresh: Vec<usize> = (0..candidates.len())
         .filter(|&i| candidates[i].role == role && is_fresh(candidates, i, preference.max_staleness))
         .collect();
-    admitted_by_tags(candidates, &fresh, &preference.tag_sets).into_iter().min_by(|&a, &b| {
+    admitted_by_tags(candidates, &fresh, &preference.tag_sets)
+}
+
+fn best(
+    candidates: &[Candidate],
+    role: MemberRole,
+    preference: &ReadPreference,
+    is_in: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    admitted(candidates, role, preference, is_in).into_iter().min_by(|&a, &b| {
         let (a, b) = (&candidates[a], &candidates[b]);
         let priority = |c: &Candidate| c.priority.unwrap_or(f64::INFINITY);
         priority(a)
@@ -118,19 +158,32 @@ fn is_fresh(candidates: &[Candidate], place: usize, limit: Option<Duration>) -> 
 }
 
 /// How far a member is behind the newest write that any member has, milliseconds.
-fn lag_ms(candidates: &[Candidate], place: usize) -> u64 {
+pub(crate) fn lag_ms(candidates: &[Candidate], place: usize) -> u64 {
     let newest = candidates.iter().map(|c| c.last_write_ms).max().unwrap_or_default();
     u64::try_from(newest.saturating_sub(candidates[place].last_write_ms)).unwrap_or_default()
 }
 
-fn reason(candidates: &[Candidate], place: usize) -> String {
+fn reason(candidates: &[Candidate], place: usize, lag_max: Option<Duration>) -> String {
     let chosen = &candidates[place];
     let seconds = lag_ms(candidates, place) / 1000;
     match (chosen.role, chosen.priority) {
         (MemberRole::Primary, _) if candidates.len() == 1 => "the only member that can be read".to_owned(),
+    let is_late = |place: usize| {
+        candidates[place].role == MemberRole::Secondary && !is_fresh(candidates, place, lag_max)
+    };
+    let bound = lag_max.unwrap_or_default().as_secs();
         (MemberRole::Primary, _) => "the primary: the read preference admits no secondary".to_owned(),
         (MemberRole::Secondary, Some(priority)) => {
+        (MemberRole::Primary, _) if (0..candidates.len()).any(is_late) => {
+            format!(
+                "the primary: the secondaries that the read preference admits are more than {bound} s behind"
+            )
+        }
             format!("secondary of lowest priority ({priority}), {seconds} s behind")
+        (MemberRole::Secondary, _) if is_late(place) => format!(
+            "no member that the read preference admits is less than {bound} s behind (--max-lag), and this one is the \
+             least behind of them"
+        ),
         }
         (MemberRole::Secondary, None) => format!(
             "secondary least behind ({seconds} s); priorities unknown: the user may not read the set's configuration"
@@ -177,7 +230,12 @@ mod tests {
     }
 
     fn chosen(candidates: &[Candidate], preference: &ReadPreference) -> Option<String> {
-        choose(candidates, preference).ok().map(|(i, _)| candidates[i].address.clone())
+        within(candidates, preference, None)
+    }
+
+    fn within(candidates: &[Candidate], preference: &ReadPreference, lag_max: Option<u64>) -> Option<String> {
+        let chosen = choose(candidates, preference, lag_max.map(Duration::from_secs)).ok()?;
+        Some(candidates[chosen.place].address.clone())
     }
 
     #[test]
@@ -209,7 +267,7 @@ mod tests {
         }
         let preference = ReadPreference::new(ReadMode::SecondaryPreferred);
         assert_eq!(chosen(&members, &preference).as_deref(), Some("s:1"));
-        assert!(choose(&members, &preference).unwrap().1.contains("priorities unknown"));
+        assert!(choose(&members, &preference, None).unwrap().reason.contains("priorities unknown"));
     }
 
     #[test]
@@ -223,6 +281,44 @@ mod tests {
 
     #[test]
     fn the_first_tag_set_that_matches_counts() {
+    #[test]
+    fn a_secondary_beyond_the_lag_comes_last_whatever_its_priority() {
+        let later = member("s:3", MemberRole::Secondary, Some(0.0), 0);
+        // s:2 is 60 s behind, s:3 100 s.
+        let members = [set(), vec![later]].concat();
+        let without = |address: &str| -> Vec<Candidate> {
+            members.iter().filter(|member| member.address != address).cloned().collect()
+        };
+        for (mode, all, without_fresh) in [
+            (ReadMode::Primary, "p:1", "p:1"),
+            (ReadMode::PrimaryPreferred, "p:1", "p:1"),
+            (ReadMode::SecondaryPreferred, "s:1", "p:1"),
+            (ReadMode::Nearest, "s:1", "p:1"),
+            (ReadMode::Secondary, "s:1", "s:2"),
+        ] {
+            let preference = ReadPreference::new(mode);
+            assert_eq!(within(&members, &preference, Some(59)).as_deref(), Some(all), "{mode:?}");
+            assert_eq!(
+                within(&without("s:1"), &preference, Some(59)).as_deref(),
+                Some(without_fresh),
+                "{mode:?}"
+            );
+        }
+        let secondary = ReadPreference::new(ReadMode::Secondary);
+        assert_eq!(
+            within(&members, &secondary, Some(60)).as_deref(),
+            Some("s:2"),
+            "within counts by priority"
+        );
+        assert_eq!(within(&members, &secondary, None).as_deref(), Some("s:3"));
+        let chosen = choose(&without("s:1"), &secondary, Some(Duration::from_secs(59))).unwrap();
+        assert_eq!(chosen.lag_seconds, 60);
+        assert!(chosen.reason.contains("--max-lag"), "{}", chosen.reason);
+        let preferred = ReadPreference::new(ReadMode::SecondaryPreferred);
+        let chosen = choose(&without("s:1"), &preferred, Some(Duration::from_secs(59))).unwrap();
+        assert!(chosen.reason.contains("more than 59 s behind"), "{}", chosen.reason);
+    }
+
         let mut members = set();
         members[1] = tagged(members[1].clone(), &[("dc", "east"), ("use", "backup")]);
         members[2] = tagged(members[2].clone(), &[("dc", "west")]);
@@ -230,7 +326,7 @@ mod tests {
         preference.tag_sets = vec![tag_set(&[("dc", "north")]), tag_set(&[("use", "backup")]), tag_set(&[])];
         assert_eq!(chosen(&members, &preference).as_deref(), Some("s:1"));
         preference.tag_sets = vec![tag_set(&[("dc", "north")])];
-        let refusal = choose(&members, &preference).unwrap_err();
+        let refusal = choose(&members, &preference, None).unwrap_err();
         assert!(refusal.contains("s:1") && refusal.contains("east"), "{refusal}");
     }
 }

@@ -5,7 +5,7 @@ use crate::command;
 use crate::connection::Connection;
 use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::member::{Candidate, MemberRole, ReadMode, ReadPreference, choose};
+use crate::member::{Candidate, MemberRole, ReadMode, ReadPreference, choose, lag_ms};
 use crate::oplog;
 use crate::patience::Patience;
 use crate::uri::ConnectionString;
@@ -31,12 +31,24 @@ pub struct SourceOptions {
     pub otherwise: ReadMode,
     /// The member to read, by its address, if it can be read; whatever the preference.
     pub member: Option<String>,
+    /// A secondary that is further behind comes last, whatever its priority; nothing: lag decides only between equals.
+    pub lag_max: Option<Duration>,
 }
+
+/// How far a member may be behind unless told otherwise. A secondary that keeps up is less than ten seconds behind, one that
+/// is delayed on purpose an hour or so; a minute lets a busy one lag for a while.
+pub const LAG_MAX: Duration = Duration::from_secs(60);
 
 impl Default for SourceOptions {
     /// secondaryPreferred, unless the connection string says something else.
     fn default() -> Self {
-        Self { read_preference: None, read_mode: None, otherwise: ReadMode::SecondaryPreferred, member: None }
+        Self {
+            read_preference: None,
+            read_mode: None,
+            otherwise: ReadMode::SecondaryPreferred,
+            member: None,
+            lag_max: Some(LAG_MAX),
+        }
     }
 }
 
@@ -64,6 +76,7 @@ pub struct Source {
 struct Way {
     connection: Connection,
     preference: ReadPreference,
+    lag_max: Option<Duration>,
     /// The members that have data, by address, with their priorities where these are known; none where one server is spoken to
     /// alone.
     members: Vec<(String, Option<f64>)>,
@@ -88,12 +101,13 @@ impl Source {
         let is_set = matches!(topology, TopologyKind::ReplicaSet(_)) && !connection.is_direct();
         let members = if is_set { members(&seed, &hello, &mut unknowns).await } else { Vec::new() };
         let preference = preference(connection, options);
-        let way = Arc::new(Way { connection: connection.clone(), preference, members });
+        let way =
+            Arc::new(Way { connection: connection.clone(), preference, lag_max: options.lag_max, members });
         let (client, member) = if is_set {
             way.pin(&topology, options.member.as_deref(), &mut unknowns).await?
         } else {
             let address = hello.get_str("me").map_or_else(|_| connection.first_host(), ToOwned::to_owned);
-            (seed, MemberChoice { address, reason: "the server of the connection string".to_owned() })
+            (seed, MemberChoice::new(address, "the server of the connection string"))
         };
         let info = describe(&client, topology, member, &mut unknowns).await?;
         Ok(Self { client, info, way, unknowns })
@@ -109,9 +123,11 @@ impl Source {
         let mut unknowns: Vec<String> =
             unknowns.into_iter().map(|(address, why)| format!("{address}: {why}")).collect();
         let mut choices = Vec::new();
-        while let Ok((place, reason)) = choose(&candidates, &self.way.preference) {
-            let address = candidates.remove(place).address;
-            choices.push(MemberChoice { address, reason });
+        let newest = candidates.clone();
+        while let Ok(chosen) = choose(&candidates, &self.way.preference, self.way.lag_max) {
+            let address = candidates.remove(chosen.place).address;
+            let lag_seconds = lag_seconds(&newest, &address);
+            choices.push(MemberChoice { address, reason: chosen.reason, lag_seconds });
         }
         let refused =
             candidates.iter().map(|it| format!("{}: the read preference does not admit it", it.address));
@@ -206,13 +222,15 @@ impl Way {
             passed_over.iter().map(|(address, why)| format!("member {address} was passed over: {why}"));
         unknowns.extend(told);
         let is_there = first.is_some_and(|first| candidates.iter().any(|it| it.address == first));
-        let member = if let Some(first) = first.filter(|_| is_there) {
-            MemberChoice { address: first.to_owned(), reason: "it was read before".to_owned() }
+        let (address, reason) = if let Some(first) = first.filter(|_| is_there) {
+            (first.to_owned(), "it was read before".to_owned())
         } else {
-            let (place, reason) = choose(&candidates, &self.preference)
+            let chosen = choose(&candidates, &self.preference, self.lag_max)
                 .map_err(|refusal| Error::new(ErrorKind::Unreachable, "choose a member to read", refusal))?;
-            MemberChoice { address: candidates[place].address.clone(), reason }
+            (candidates[chosen.place].address.clone(), chosen.reason)
         };
+        let lag_seconds = lag_seconds(&candidates, &address);
+        let member = MemberChoice { address, reason, lag_seconds };
         Ok((self.connection.direct_client(&member.address, None)?, member))
     }
 
@@ -232,6 +250,12 @@ impl Way {
         }
         (candidates, unknowns)
     }
+}
+
+/// How far a member is behind the newest write that any of them has, seconds.
+fn lag_seconds(candidates: &[Candidate], address: &str) -> Option<u64> {
+    let place = candidates.iter().position(|candidate| candidate.address == address)?;
+    Some(lag_ms(candidates, place) / 1000)
 }
 
 /// The members of a set, as one of them names them, with their priorities where these can be learnt.

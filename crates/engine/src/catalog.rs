@@ -72,8 +72,7 @@ impl DeploymentEntry {
         for (place, number) in elements(numbers.as_array())?.iter().take(3).enumerate() {
             version[place] = number.as_i64_lossless().and_then(|n| i32::try_from(n).ok()).unwrap_or_default();
         }
-        let member =
-            MemberChoice { address: text(document, "member")?, reason: text(document, "memberReason")? };
+        let member = MemberChoice::new(text(document, "member")?, text(document, "memberReason")?);
         let words =
             |key| Ok::<_, Error>(optional(document, key)?.and_then(|e| e.as_str()).map(str::to_owned));
         let fcv = words("featureCompatibilityVersion")?;
@@ -361,7 +360,8 @@ mod tests {
             server_version: "6.0.5".into(),
             version: [6, 0, 5],
             fcv: Some("6.0".into()),
-            member: MemberChoice { address: "h:1".into(), reason: "why".into() },
+            set_id: Some([5; 12]),
+            member: MemberChoice::new("h:1", "why"),
         };
         let mut entry =
             DeploymentEntry { info, tool_version: "0.1.0".into(), dump_tool: None, started_ms: 1 };

@@ -33,6 +33,27 @@ pub struct MemberChoice {
     pub address: String,
     /// One sentence for the report.
     pub reason: String,
+    /// How far it was behind the newest write of the set when it was chosen, seconds; nothing where that is not known.
+    pub lag_seconds: Option<u64>,
+}
+
+/// Beyond what members that keep up are behind each other: an idle primary writes only every ten seconds.
+const NOTICEABLE_LAG_SECONDS: u64 = 10;
+
+impl MemberChoice {
+    /// Without knowing how far it is behind others.
+    pub fn new(address: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { address: address.into(), reason: reason.into(), lag_seconds: None }
+    }
+
+    /// What to warn of where the member is noticeably behind.
+    pub fn warning(&self) -> Option<String> {
+        let seconds = self.lag_seconds.filter(|seconds| *seconds > NOTICEABLE_LAG_SECONDS)?;
+        let Self { address, reason, .. } = self;
+        Some(format!(
+            "{address} is {seconds} s behind the newest write of the set: what is read is that much older ({reason})"
+        ))
+    }
 }
 
 /// Facts of a deployment that a dump carries along.

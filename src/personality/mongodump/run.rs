@@ -58,6 +58,7 @@ async fn run(job: &Job, log: &Log) -> Result<bool, RunError> {
     let source_options = SourceOptions {
         read_preference: preference,
         otherwise: ReadMode::Primary,
+        lag_max: None,
         ..SourceOptions::default()
     };
     let source = Source::through(&connection, &source_options).await.map_err(RunError::Session)?;

@@ -157,10 +157,8 @@ fn deployment(input: &DumpInput, folder: Option<&Place>, options: &ToArchive) ->
         version: numbers(&server_version),
         server_version,
         fcv: None,
-        member: MemberChoice {
-            address: "a dump of mongodump".to_owned(),
-            reason: "converted from a dump".to_owned(),
-        },
+        set_id: None,
+        member: MemberChoice::new("a dump of mongodump", "converted from a dump"),
     };
     let tool_version = options.tool_version.clone();
     Ok(DeploymentEntry { info, tool_version, dump_tool: tool, started_ms: now_ms() })
