@@ -153,3 +153,4 @@ fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String>
         indexes: Vec::new(),
     })
 }
+        bucket_indexes: Vec::new(),

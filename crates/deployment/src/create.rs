@@ -119,6 +119,7 @@ mod tests {
     fn options_are_copied_and_the_id_index_goes_along() {
         let id_index = rawdoc! { "v": 1, "key": { "_id": 1 }, "name": "_id_", "ns": "d.c" };
         let metadata = CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace: Namespace::new("d", "c"),
             kind: CollectionKind::Collection,
             options: rawdoc! { "capped": true, "size": 4096.0 },

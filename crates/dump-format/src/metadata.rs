@@ -146,7 +146,7 @@ impl Metadata {
             }
         };
         let (options, uuid, indexes) = (self.options, self.uuid, self.indexes);
-        Ok(CollectionMetadata { namespace, kind, options, uuid, indexes })
+        Ok(CollectionMetadata { namespace, kind, options, uuid, indexes, bucket_indexes: Vec::new() })
     }
 }
 

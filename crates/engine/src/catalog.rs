@@ -195,6 +195,9 @@ pub fn decode_collection(document: &[u8]) -> Result<CollectionMetadata> {
 
 /// How far an archive is of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    if !metadata.bucket_indexes.is_empty() {
+        out.array_of_documents("bucketIndexes", metadata.bucket_indexes.iter().map(|index| index.as_bytes()));
+    }
 pub enum Consistency {
     /// Each collection was read by itself, while others may have changed.
     PerCollection,
@@ -204,7 +207,12 @@ pub enum Consistency {
     Slice,
 }
 
+    let bucket_indexes = match optional(document, "bucketIndexes")? {
+        Some(indexes) => elements(indexes.as_array())?.iter().map(raw_document).collect::<Result<_>>()?,
+        None => Vec::new(),
+    };
 impl Consistency {
+        bucket_indexes,
     /// The word in the archive and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -381,8 +389,8 @@ mod tests {
         let read = decode_collection(&encode_collection(&metadata)).unwrap();
         assert_eq!(read.options.as_bytes(), metadata.options.as_bytes());
         assert_eq!(
-            (read.namespace, read.kind, read.uuid, read.indexes),
-            (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes)
+            (read.namespace, read.kind, read.uuid, read.indexes, read.bucket_indexes),
+            (metadata.namespace, metadata.kind, metadata.uuid, metadata.indexes, metadata.bucket_indexes)
         );
 
         let mut summary = Summary {
@@ -396,6 +404,7 @@ mod tests {
         };
         assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
         summary.consistency = Consistency::PointInTime;
+            bucket_indexes: vec![rawdoc! { "v": 2, "name": "own" }],
         assert!(Summary::decode(&summary.encode()).is_err(), "it must say which");
         let at = |seconds| Timestamp::new(seconds, 2);
         summary.span = Some(Span { start: at(1), consistent: at(2), end: at(3), end_term: Some(4) });

@@ -55,6 +55,7 @@ impl Room {
     /// A collection as a dump lists it, with a UUID made of `of`.
     fn listed(&self, collection: &str, of: u8) -> CollectionMetadata {
         CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace: self.namespace(collection),
             kind: CollectionKind::Collection,
             options: rawdoc! {},

@@ -74,6 +74,8 @@ pub struct CollectionMetadata {
     pub uuid: Option<[u8; 16]>,
     /// The documents of `listIndexes`, the one on `_id` among them.
     pub indexes: Vec<RawDocumentBuf>,
+    /// Of a time series the indexes that were made on its buckets themselves, and that it does not list as its own.
+    pub bucket_indexes: Vec<RawDocumentBuf>,
 }
 
 impl CollectionMetadata {

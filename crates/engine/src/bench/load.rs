@@ -118,6 +118,7 @@ impl Loader {
 
 fn metadata(db: &str, kind: Kind) -> CollectionMetadata {
     CollectionMetadata {
+        bucket_indexes: Vec::new(),
         namespace: Namespace::new(db, kind.collection()),
         kind: CollectionKind::Collection,
         options: RawDocumentBuf::new(),

@@ -46,7 +46,14 @@ pub(super) fn collection(kind: CollectionKind) -> CollectionMetadata {
 
 /// A collection without options, indexes and UUID.
 pub(super) fn bare(namespace: Namespace, kind: CollectionKind) -> CollectionMetadata {
-    CollectionMetadata { namespace, kind, options: RawDocumentBuf::new(), uuid: None, indexes: Vec::new() }
+    CollectionMetadata {
+        namespace,
+        kind,
+        options: RawDocumentBuf::new(),
+        uuid: None,
+        indexes: Vec::new(),
+        bucket_indexes: Vec::new(),
+    }
 }
 
 /// `admin.system.version`, without which mongorestore takes accounts for those of a server of 2.4: its entry, and

@@ -1,7 +1,7 @@
 //! What a dump takes: every selected collection with its options, indexes and estimated size.
 
 use super::DumpOptions;
-use crate::scan::indexes_where_it_is;
+use crate::scan::{bucket_indexes, indexes_where_it_is, is_for_the_collection};
 use crate::select::{is_dumped, is_dumped_database};
 use crate::{Error, Result, together};
 use mongoark_deployment::{self as deployment, CollectionStats, ErrorKind, Source, catalog};
@@ -163,6 +163,20 @@ async fn describe(
         return Ok(Some((metadata, CollectionStats::default())));
     }
     let stats = size(source, &metadata).await?;
+    if metadata.kind == CollectionKind::TimeSeries {
+        metadata.bucket_indexes = match bucket_indexes(source, &metadata, has_oplog).await {
+            Err(error) if is_for_the_collection(&error) => {
+                let name = metadata.namespace.to_string();
+                monitor.fail(
+                    name,
+                    format!("indexes made on its buckets, if there are any, are missing: {error}"),
+                    0,
+                );
+                Vec::new()
+            }
+            listed => listed?,
+        };
+    }
     Ok(Some((metadata, stats)))
 }
 

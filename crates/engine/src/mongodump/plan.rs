@@ -125,6 +125,7 @@ impl Plan {
         for what in ["users", "roles", "version"] {
             let data = Namespace::new("admin", format!("system.{what}"));
             let metadata = CollectionMetadata {
+                bucket_indexes: Vec::new(),
                 namespace: data.clone(),
                 kind: CollectionKind::Collection,
                 options: RawDocumentBuf::new(),

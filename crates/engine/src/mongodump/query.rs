@@ -62,6 +62,7 @@ mod tests {
 
     fn series() -> CollectionMetadata {
         CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace: Namespace::new("d", "t"),
             kind: CollectionKind::TimeSeries,
             options: rawdoc! { "timeseries": { "timeField": "at", "metaField": "who" } },

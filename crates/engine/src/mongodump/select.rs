@@ -78,6 +78,7 @@ mod tests {
     fn collection(namespace: &str) -> CollectionMetadata {
         let namespace: Namespace = namespace.parse().unwrap();
         CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace,
             kind: CollectionKind::Collection,
             options: bson::RawDocumentBuf::new(),

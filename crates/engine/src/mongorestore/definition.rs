@@ -63,6 +63,7 @@ fn definition(
             made.map_err(|source| Error::Dump { location, source })?
         }
         None => CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace: namespace.clone(),
             kind: CollectionKind::Collection,
             options: RawDocumentBuf::new(),

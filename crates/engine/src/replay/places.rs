@@ -496,6 +496,7 @@ mod tests {
     /// A collection of database `d` whose UUID is made of `of`.
     fn collection(name: &str, of: u8) -> CollectionMetadata {
         CollectionMetadata {
+            bucket_indexes: Vec::new(),
             namespace: Namespace::new("d", name),
             kind: CollectionKind::Collection,
             options: rawdoc! {},

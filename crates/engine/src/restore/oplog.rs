@@ -464,3 +464,7 @@ pub(super) fn index_catalog(written: &super::finish::Written, existing: Existing
     }
     catalog
 }
+        if !metadata.bucket_indexes.is_empty() {
+            let specs = metadata.bucket_indexes.clone();
+            catalog.insert(metadata.data_namespace(), crate::replay::CollectionIndexes { specs, collated });
+        }

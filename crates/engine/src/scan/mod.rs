@@ -7,7 +7,7 @@ mod whereabouts;
 
 pub(crate) use reader::{another_life, open_where_it_is, to_the_end};
 pub(crate) use run::Run;
-pub(crate) use whereabouts::{Whereabouts, indexes_where_it_is, whereabouts};
+pub(crate) use whereabouts::{Whereabouts, bucket_indexes, indexes_where_it_is, whereabouts};
 
 use crate::archive::OpenChunk;
 use crate::{Error, Result};

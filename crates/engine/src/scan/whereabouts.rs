@@ -63,6 +63,21 @@ pub(crate) async fn indexes_where_it_is(
 }
 
 async fn indexes_by_name(
+/// The indexes of a time series' buckets that are not among its own, by name: what somebody made on the buckets themselves.
+pub(crate) async fn bucket_indexes(
+    source: &Source,
+    metadata: &CollectionMetadata,
+    has_oplog: bool,
+) -> deployment::Result<Vec<RawDocumentBuf>> {
+    let buckets = Collection::named(&metadata.data_namespace());
+    let listed = deployment::catalog::indexes(source, &buckets, !has_oplog).await?.unwrap_or_default();
+    let own: HashSet<&str> = metadata.indexes.iter().map(indexes::name).collect();
+    let is_made_there = |index: &RawDocumentBuf| {
+        !own.contains(indexes::name(index)) && !index.get_bool("clustered").unwrap_or(false)
+    };
+    Ok(listed.into_iter().filter(is_made_there).collect())
+}
+
     source: &Source,
     metadata: &CollectionMetadata,
     has_oplog: bool,

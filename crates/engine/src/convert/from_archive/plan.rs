@@ -59,6 +59,11 @@ pub(super) fn of(catalog: Catalog, without_oplog: bool, monitor: &Monitor) -> Re
                 let expected = Counts::new(found.documents, found.bytes);
                 let name = found.metadata.namespace.to_string();
                 streams.insert(found.stream, Taken { entry: entries.len(), name, expected });
+                for index in found.metadata.bucket_indexes.iter().map(indexes::name) {
+                    let why =
+                        "was made on the buckets of this time series, for which the format has no place";
+                    monitor.fail(name.clone(), format!("index {index} {why}"), 0);
+                }
                 entries.push(entry);
             }
             // One collection that text cannot describe keeps no other behind.
