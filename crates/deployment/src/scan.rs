@@ -13,6 +13,9 @@ use futures_util::StreamExt;
 use mongoark_model::Namespace;
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 
+/// The document behind which a cursor was to go on is gone.
+const KEY_NOT_FOUND: i32 = 211;
+
 /// How documents are asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Find {
@@ -76,6 +79,26 @@ pub struct Place {
     pub after: Option<RawDocumentBuf>,
     /// Where a part of a collection ends: its last record id, and the highest one there was when it was begun.
     pub end: Option<(i64, i64)>,
+}
+
+impl Place {
+    /// Behind this record, without an end; before the first one where there is none.
+    fn behind(record: Option<i64>) -> Self {
+        Self { after: record.map(|record| rawdoc! { "$recordId": record }), end: None }
+    }
+
+    /// Where what was stored since the parts of a collection were opened begins; nothing for what is no such part.
+    pub fn behind_all_parts(&self) -> Option<Self> {
+        self.end.map(|(_, newest)| Self::behind(Some(newest)))
+    }
+
+    /// Its record id, where it is a number.
+    fn record(&self) -> Option<i64> {
+        match self.after.as_ref()?.get("$recordId").ok()?? {
+            RawBsonRef::Int64(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// Documents of one reply, in the server's order.
@@ -160,6 +183,26 @@ impl Scan {
         };
         let bound = place.end.map(|(end, newest)| Bound { end, newest });
         Self::start(source, collection, find, batch_documents, bound).await
+    }
+
+    /// The same from a place that has no end. Where the document of that place is gone by now, it goes on behind the last one
+    /// before it: none is passed over.
+    pub async fn rest(
+        source: &Source,
+        collection: &Collection,
+        place: &Place,
+        batch_documents: u32,
+    ) -> Result<Self> {
+        let mut place = place.clone();
+        loop {
+            match (Self::from_place(source, collection, &place, batch_documents).await, place.record()) {
+                (Err(error), Some(gone)) if error.is_code(KEY_NOT_FOUND) => {
+                    let before = split::last_record_before(source, collection, gone).await?;
+                    place = Place::behind(before);
+                }
+                (opened, _) => return opened,
+            }
+        }
     }
 
     /// How far it has come; nothing where the server names no places.

@@ -2,7 +2,8 @@
 //!
 //! Record ids of sampled documents cut the collection into parts; a cursor starts behind a part's
 //! lower bound with `$_resumeAfter` and ends at its upper bound. The last part ends at the highest
-//! record id there was at the start. What the server says of positions (`postBatchResumeToken`)
+//! record id there was at the start; what was stored since is the oplog's, or where there is none that of one more cursor, which
+//! is opened when all others have ended ([`Scan::rest`]). What the server says of positions (`postBatchResumeToken`)
 //! tells when a bound has been passed; then the batch that passed it is cut by looking up the
 //! record ids of some of its documents.
 //!
@@ -135,6 +136,39 @@ async fn highest_record_id(source: &Source, collection: &Collection) -> Result<O
     let action = format!("find the end of {namespace}");
     let last = command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
     Ok(last.first().and_then(|document| record_id(document)))
+}
+
+/// The highest record id below this one; nothing where there is none.
+pub(crate) async fn last_record_before(
+    source: &Source,
+    collection: &Collection,
+    record: i64,
+) -> Result<Option<i64>> {
+    let namespace = &collection.namespace;
+    let action = format!("find a place in {namespace}");
+    // From the end: what was stored since is little, as a rule.
+    let mut limit = 1_000_i64;
+    loop {
+        let command = rawdoc! {
+            "find": collection.address(),
+            "sort": { "$natural": -1 },
+            "limit": limit,
+            "projection": { "_id": 1 },
+            "showRecordId": true,
+        };
+        let (mut seen, mut found) = (0, None);
+        let database = source.client.database(&namespace.db);
+        command::each(&database, From::Pinned, command, &action, |document| {
+            seen += 1;
+            found = found.or(record_id(document).filter(|id| *id < record));
+            Ok(())
+        })
+        .await?;
+        if found.is_some() || seen < limit {
+            return Ok(found);
+        }
+        limit = limit.saturating_mul(16);
+    }
 }
 
 /// The record ids of documents by the raw bytes of their `_id` element. Each of `documents` is a

@@ -463,3 +463,19 @@ async fn a_collection_dropped_or_renamed_in_the_middle_is_an_error_in_every_part
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_stored_while_parts_are_read_is_behind_them_even_if_the_last_record_is_gone() {
+    let room = Room::with(&range(0..4_000)).await;
+    let scans = room.open(3, 100).await.unwrap();
+    let rest = scans[0].place().unwrap().behind_all_parts().unwrap();
+    assert!(scans.iter().all(|scan| scan.place().unwrap().behind_all_parts().as_ref() == Some(&rest)));
+    // The record behind which the rest begins, and some before it, are gone by then.
+    room.delete(&(3_900..4_000).collect::<Vec<i32>>()).await;
+    room.insert(&range(3_950..4_050)).await;
+    let read = join_all(scans.into_iter().map(Room::read)).await.concat();
+    assert_eq!(read.len(), 3_900, "the parts end where they did");
+    let collection = Collection::named(&room.namespace);
+    let rest = Room::read(Scan::rest(&room.source, &collection, &rest, 30).await.unwrap()).await;
+    assert_eq!(rest, (3_950..4_050).collect::<Vec<i64>>());
+}

@@ -7,7 +7,7 @@ use crate::archive::{ArchiveInput, CHUNK_BYTES, PartPlace};
 use crate::catalog::Change;
 use crate::error::cause_of;
 use crate::scan::{
-    self, RESTARTS, Reading, Run, Whereabouts, is_for_the_collection, is_lost_place, open_where_it_is,
+    self, RESTARTS, Reading, Rest, Run, Whereabouts, is_for_the_collection, is_lost_place, open_where_it_is,
     whereabouts,
 };
 use crate::{Error, Result};
@@ -245,9 +245,13 @@ async fn attempt(
 ) -> Result<Outcome> {
     let metadata = &planned.metadata;
     let namespace = metadata.data_namespace();
+    let rest = if context.has_oplog { None } else { Rest::among(left) };
+    let is_rest = |part: usize| rest.as_ref().is_some_and(|rest| rest.part == part);
+    let unread = left.iter().enumerate().filter(|(part, _)| !is_rest(*part));
     let (numbers, places): (Vec<usize>, Vec<Place>) =
-        left.iter().enumerate().filter_map(|(part, left)| Some((part, left.place.clone()?))).unzip();
-    if places.is_empty() && !left.is_empty() {
+        unread.filter_map(|(part, left)| Some((part, left.place.clone()?))).unzip();
+    let is_rest_left = places.is_empty() && !left.is_empty();
+    if is_rest_left && rest.is_none() {
         return where_it_is(context, planned, Counts::default()).await;
     }
     // Of before the cursors: what they are opened in may be another life already.
@@ -263,7 +267,9 @@ async fn attempt(
         raw_data: false,
         places: &places,
     };
-    let Some(scans) = open_where_it_is(reading, &context.run.monitor).await? else {
+    let opened =
+        if is_rest_left { Some(Vec::new()) } else { open_where_it_is(reading, &context.run.monitor).await? };
+    let Some(scans) = opened else {
         return Ok(dropped(context, planned, Counts::default()));
     };
     *is_begun = true;
@@ -276,8 +282,12 @@ async fn attempt(
     } else {
         (left.to_vec(), numbers.into_iter().zip(scans).collect())
     };
+    let rest = if context.has_oplog { None } else { rest.or_else(|| Rest::behind_parts(&parts)) };
+    if let Some(rest) = rest.as_ref().filter(|rest| rest.part == parts.len()) {
+        parts.push(PartPlace::at(Some(rest.place.clone())));
+    }
     context.run.sink.begin_parts(planned.stream, parts);
-    let read = scan::to_the_end(&context.run, life, reading, scans, planned.stream, item).await?;
+    let read = scan::to_the_end(&context.run, life, reading, scans, rest, planned.stream, item).await?;
     let counts = read.counts;
     if read.is_gone {
         return Ok(dropped(context, planned, counts));

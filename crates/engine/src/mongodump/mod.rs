@@ -153,6 +153,7 @@ async fn write(
     let context = Arc::new(Context {
         run: Arc::new(Run::new(source, incarnation, output.clone(), wanted.jobs, monitor, stop)),
         is_bare: wanted.is_bare,
+        has_oplog: beginning.is_some(),
         is_archive: wanted.is_archive,
     });
     let read = contents(&context, plan, wanted.parallel, beginning).await;

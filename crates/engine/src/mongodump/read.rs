@@ -4,7 +4,7 @@
 use super::plan::{Part, Plan, Planned, dropped};
 use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
-use crate::scan::{self, RESTARTS, Reading, Run, is_lost_place, open_where_it_is};
+use crate::scan::{self, RESTARTS, Reading, Rest, Run, is_lost_place, open_where_it_is};
 use crate::{Error, Result};
 use mongoark_deployment::{Collection, Patience};
 use mongoark_model::Counts;
@@ -17,6 +17,8 @@ pub(super) struct Context {
     pub(super) run: Arc<Run<DumpOutput>>,
     /// Whether bare documents are written, which the tools tell in other words.
     pub(super) is_bare: bool,
+    /// Whether the oplog goes along, and tells what is stored meanwhile.
+    pub(super) has_oplog: bool,
     /// Whether there is one archive, which has a place for views too.
     pub(super) is_archive: bool,
 }
@@ -138,8 +140,10 @@ async fn documents(context: &Arc<Context>, planned: &Planned, item: &Item) -> Re
         context.run.monitor.warn("", dropped(&planned.metadata.namespace));
         return Ok(Counts::default());
     };
+    let places: Vec<Option<Place>> = scans.iter().map(Scan::place).collect();
+    let rest = if context.has_oplog { None } else { Rest::behind(places.iter().map(Option::as_ref)) };
     let scans = scans.into_iter().enumerate().collect();
-    let read = scan::to_the_end(&context.run, life, reading, scans, planned.stream, item).await?;
+    let read = scan::to_the_end(&context.run, life, reading, scans, rest, planned.stream, item).await?;
     if read.is_gone {
         context.run.monitor.warn("", dropped(&planned.metadata.namespace));
     }

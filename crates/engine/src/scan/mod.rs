@@ -2,10 +2,12 @@
 //! reply into a chunk.
 
 mod reader;
+mod rest;
 mod run;
 mod whereabouts;
 
 pub(crate) use reader::{another_life, open_where_it_is, to_the_end};
+pub(crate) use rest::Rest;
 pub(crate) use run::Run;
 pub(crate) use whereabouts::{Whereabouts, bucket_indexes, indexes_where_it_is, whereabouts};
 
@@ -52,7 +54,7 @@ impl Reading<'_> {
         collection: &Collection,
         monitor: &Monitor,
     ) -> deployment::Result<Vec<Scan>> {
-        let batch_documents = self.stats.documents_in(self.batch_bytes as u64);
+        let batch_documents = self.batch_documents();
         if !self.places.is_empty() {
             let scans = self
                 .places
@@ -82,6 +84,11 @@ impl Reading<'_> {
             _ => Scan::open(source, collection, filter, batch_documents).await?,
         };
         Ok(vec![one])
+    }
+
+    /// Documents that a reply is asked to hold.
+    fn batch_documents(&self) -> u32 {
+        self.stats.documents_in(self.batch_bytes as u64)
     }
 
     /// Whether a cursor can name the place where another one goes on.

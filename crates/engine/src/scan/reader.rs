@@ -3,8 +3,8 @@
 
 use super::whereabouts::by_uuid;
 use super::{
-    ChunkSink, Filler, Reading, Run, Whereabouts, is_for_the_collection, is_lost_cursor, lost_task, sum,
-    whereabouts,
+    ChunkSink, Filler, Reading, Rest, Run, Whereabouts, is_for_the_collection, is_lost_cursor, lost_task,
+    sum, whereabouts,
 };
 use crate::{Error, Result};
 use mongoark_deployment::{self as deployment, Collection, ErrorKind, Incarnation, Patience, Scan};
@@ -60,6 +60,7 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
     incarnation: Option<Incarnation>,
     reading: Reading<'_>,
     scans: Vec<(usize, Scan)>,
+    rest: Option<Rest>,
     stream: S::Stream,
     item: &Item,
 ) -> Result<Read> {
@@ -80,7 +81,14 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
     while let Some(ended) = parts.join_next().await {
         counts = sum(counts, ended.unwrap_or_else(|_| Err(lost_task())));
     }
-    Ok(Read { counts: counts?, is_gone: is_gone.load(Ordering::Relaxed) })
+    let mut counts = counts?;
+    if let Some(rest) = rest.filter(|_| !is_gone.load(Ordering::Relaxed)) {
+        match rest.open(run, &reading, incarnation.as_ref()).await? {
+            Some(scan) => counts += reader().part(scan, stream, rest.part, item).await?,
+            None => is_gone.store(true, Ordering::Relaxed),
+        }
+    }
+    Ok(Read { counts, is_gone: is_gone.load(Ordering::Relaxed) })
 }
 
 /// Reads one cursor's part of a collection.
