@@ -9,7 +9,30 @@ use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
 use mongodb::Client;
 use std::collections::HashMap;
 
-/// Names of the databases that the user may see, in the server's order.
+/// What is being done, for errors.
+const LIST_DATABASES: &str = "list all databases";
+
+/// Names of all databases, in the server's order.
+///
+/// # Errors
+/// Also where the user may not see them all: what he may see is never taken for all there is.
+pub async fn all_databases(source: &Source) -> Result<Vec<String>> {
+    let command = doc! { "listDatabases": 1, "nameOnly": true, "authorizedDatabases": false };
+    match command::read(&source.client, "admin", command).await {
+        Ok(reply) => names(&reply),
+        Err(error) if error.kind() == ErrorKind::Unauthorized => {
+            Err(error.doing(LIST_DATABASES.to_owned()).saying(
+                "the user may not see every database (action listDatabases), so some could be missing unnoticed; grant \
+                 role 'backup', or name the databases to dump with --include or --db",
+            ))
+        }
+        // Not every server knows that option.
+        Err(error) if error.code().is_some() => databases(source).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Names of the databases that the user may see, in the server's order: maybe a part of what there is.
 pub async fn databases(source: &Source) -> Result<Vec<String>> {
     database_names(&source.client).await
 }
@@ -66,9 +89,12 @@ pub async fn indexes(
 
 pub(crate) async fn database_names(client: &Client) -> Result<Vec<String>> {
     let command = doc! { "listDatabases": 1, "nameOnly": true };
-    let reply = command::read(client, "admin", command).await?;
+    names(&command::read(client, "admin", command).await?)
+}
+
+fn names(reply: &Document) -> Result<Vec<String>> {
     let databases =
-        reply.get_array("databases").map_err(|error| Error::reply("list databases", error.to_string()))?;
+        reply.get_array("databases").map_err(|error| Error::reply(LIST_DATABASES, error.to_string()))?;
     let name = |entry: &bson::Bson| Some(entry.as_document()?.get_str("name").ok()?.to_owned());
     Ok(databases.iter().filter_map(name).collect())
 }

@@ -118,6 +118,12 @@ impl Error {
         self.action = action;
         self
     }
+
+    /// The same error in words that say more of what went wrong and what to do.
+    pub(crate) fn saying(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
 }
 
 /// Codes of a server that is going away, starting, or no longer the primary.

@@ -57,6 +57,11 @@ impl Pattern {
     }
 
     /// Whether any namespace of this database can match.
+    /// The one database that it can match in; nothing where its name holds a star.
+    fn database(&self) -> Option<String> {
+        tokens(&self.db).into_iter().collect()
+    }
+
     fn may_match_in(&self, db: &str) -> bool {
         glob(&self.db, db)
     }
@@ -66,8 +71,8 @@ fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('*', "\\*")
 }
 
-/// `*` matches any run of characters, `\*` a star, `\\` a backslash, anything else itself.
-fn glob(pattern: &str, text: &str) -> bool {
+/// The characters of a pattern; nothing for a star that matches any run of them.
+fn tokens(pattern: &str) -> Vec<Option<char>> {
     let mut tokens = Vec::new();
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {
@@ -78,6 +83,12 @@ fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     let text: Vec<char> = text.chars().collect();
+    tokens
+}
+
+/// `*` matches any run of characters, `\*` a star, `\\` a backslash, anything else itself.
+fn glob(pattern: &str, text: &str) -> bool {
+    let tokens = tokens(pattern);
     // Linear in practice: only the last star is ever tried again.
     let (mut at, mut place, mut star) = (0, 0, None);
     while place < text.len() {
@@ -128,6 +139,12 @@ impl Selection {
     }
 
     /// Whether anything in this database can be selected.
+    /// The databases, where each one is named in full; nothing where only a list of all of them tells.
+    pub fn databases(&self) -> Option<BTreeSet<String>> {
+        let named: Option<BTreeSet<String>> = self.include.iter().map(Pattern::database).collect();
+        named.filter(|named| !named.is_empty())
+    }
+
     pub fn may_take_in(&self, db: &str) -> bool {
         self.include.is_empty() || self.include.iter().any(|p| p.may_match_in(db))
     }
@@ -211,6 +228,11 @@ mod tests {
         assert!(selection.may_take_in("b") && !selection.may_take_in("c"));
         assert!(Selection::default().takes(&ns("any.thing")));
     }
+        let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
+        assert_eq!(selection.databases(), names(&["a", "b"]));
+        let starred = |text| Selection { include: vec![pattern("a"), pattern(text)], exclude: Vec::new() };
+        assert_eq!(starred(r"b\*.*").databases(), names(&["a", "b*"]));
+        assert_eq!((starred("b*").databases(), Selection::default().databases()), (None, None));
 
     #[test]
     fn an_archive_brings_nothing_that_a_dump_would_not_take() {

@@ -76,7 +76,7 @@ async fn chosen(source: &Source, sample: Duration, stop: &Stop) -> Chosen {
         chosen.oplog = Some(health::oplog_window(source).await);
     }
     chosen.data = match databases {
-        Ok(databases) => Ok(data(source, &databases).await),
+        Ok((databases, is_all)) => Ok(Data { is_part: !is_all, ..data(source, &databases).await }),
         Err(error) => Err(error),
     };
     if !sample.is_zero() && !stop.is_requested() {
@@ -85,9 +85,13 @@ async fn chosen(source: &Source, sample: Duration, stop: &Stop) -> Chosen {
     chosen
 }
 
-async fn databases(source: &Source) -> Result<Vec<String>> {
-    let names = catalog::databases(source).await.map_err(Error::from)?;
-    Ok(names.into_iter().filter(|name| is_dumped_database(name)).collect())
+/// The databases that a dump would take, and whether these are all of them: a user may see a part alone.
+async fn databases(source: &Source) -> Result<(Vec<String>, bool)> {
+    let (names, is_all) = match catalog::all_databases(source).await {
+        Err(error) if error.kind() == ErrorKind::Unauthorized => (catalog::databases(source).await?, false),
+        all => (all?, true),
+    };
+    Ok((names.into_iter().filter(|name| is_dumped_database(name)).collect(), is_all))
 }
 
 /// How much of these databases a dump would take, by the server's own count.

@@ -62,6 +62,8 @@ pub struct Data {
     pub bytes: u64,
     /// Databases and collections whose size was refused.
     pub unknown: usize,
+    /// Whether there may be databases that the user cannot see.
+    pub is_part: bool,
 }
 
 /// Room for the archive.

@@ -94,7 +94,11 @@ async fn select(
     options: &DumpOptions,
     monitor: &Monitor,
 ) -> Result<Vec<CollectionMetadata>> {
-    let databases = catalog::databases(source).await?;
+    // Databases that are named are asked for by their names: a server may leave out of its list what the user may not see.
+    let databases = match options.selection.databases() {
+        Some(named) => named.into_iter().collect(),
+        None => catalog::all_databases(source).await?,
+    };
     let wanted =
         databases.into_iter().filter(|db| is_dumped_database(db) && options.selection.may_take_in(db));
     let listings = wanted.map(|db| async move { listed(source, &db).await });

@@ -77,10 +77,19 @@ pub(super) fn data(chosen: &Chosen) -> Finding {
             let collections = plural(data.collections, "collection");
             let what =
                 format!("{} in {collections} of {}", bytes(data.bytes), plural(data.databases, "database"));
-            if data.unknown == 0 {
+            if data.unknown == 0 && !data.is_part {
                 return Finding::ok(check, what);
             }
-            let what = format!("{what}; of {} the size was refused", data.unknown);
+            let seen = if data.is_part {
+                ", of the databases that this user can see; there may be more"
+            } else {
+                ""
+            };
+            let refused = match data.unknown {
+                0 => String::new(),
+                unknown => format!("; of {unknown} the size was refused"),
+            };
+            let what = format!("{what}{seen}{refused}");
             Finding::warning(check, what, "grant role 'backup'")
         }
         Err(error) => Finding::problem(check, format!("cannot be listed: {error}"), "grant role 'backup'"),

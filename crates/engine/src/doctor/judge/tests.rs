@@ -299,6 +299,8 @@ fn a_dump_that_fails_or_lacks_something_is_a_problem() {
     assert!(with(Check::DumpTime, |chosen| chosen.pace = None).is_empty());
     let part = Data { unknown: 3, ..Data::default() };
     expect(&with(Check::Data, |chosen| chosen.data = Ok(part)), Level::Warning, "of 3 the size was refused");
+    let part = Data { is_part: true, ..Data::default() };
+    expect(&with(Check::Data, |chosen| chosen.data = Ok(part)), Level::Warning, "that this user can see");
 }
 
 #[test]
