@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         return block_on(personality::run(tool, arguments.split_off(place + 1)));
     }
     match native::Cli::try_parse() {
-        Ok(cli) => block_on(async { Box::pin(native::run(cli)).await.code() }),
+        Ok(cli) => block_on(async { native::run(cli).await.code() }),
         Err(shown) if !shown.use_stderr() => print_help(&shown),
         Err(refused) => refused.exit(),
     }

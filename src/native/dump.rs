@@ -200,6 +200,9 @@ async fn dump(args: DumpArgs, secrets: Vec<Secret>, context: &Context) -> Result
         "reading {} {} from {} ({})",
         info.topology, info.server_version, info.member.address, info.member.reason
     ));
+    if let Some(warning) = info.member.warning() {
+        context.monitor.warn("", warning);
+    }
     for unknown in &source.unknowns {
         context.monitor.detail(unknown.clone());
     }

@@ -94,7 +94,7 @@ pub async fn run(cli: Cli) -> Exit {
     context::stop_on_signals(stop);
     match cli.command {
         Command::Dump(args) => dump::run(args, &context).await,
-        Command::Restore(args) => restore::run(args, &context).await,
+        Command::Restore(args) => Box::pin(restore::run(args, &context)).await,
         Command::Verify(args) => verify::run(args, &context).await,
         Command::Ls(args) => ls::run(&args, &context).await,
         Command::Cat(args) => cat::run(args, &context).await,

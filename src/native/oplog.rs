@@ -171,7 +171,7 @@ fn table(folder: &Folder) -> Vec<String> {
     let ranges = slices::ranges(&folder.reaches());
     for (place, range) in ranges.iter().enumerate() {
         if let Some(before) = place.checked_sub(1).map(|before| ranges[before]) {
-            let gap = folder.slices.iter().filter_map(|slice| slice.gap.as_ref());
+            let gap = folder.slices.iter().filter_map(slices::SliceInfo::gap);
             let why = gap.into_iter().find(|gap| gap.until == range.after);
             let why = why.map(|gap| format!(": {}", gap.why)).unwrap_or_default();
             let (from, to) = (text::moment(before.end), text::moment(range.after));
@@ -205,9 +205,10 @@ fn folder_as_json(folder: &Folder) -> Value {
             "entries": slice.entries.documents,
             "bytes": slice.entries.bytes,
             "fileBytes": slice.file_bytes,
-            "set": slice.set,
+            "set": slice.set.name,
+            "setId": slice.set.id.map(|id| bson::oid::ObjectId::from_bytes(id).to_hex()),
             "encrypted": slice.is_encrypted,
-            "gap": slice.gap.as_ref().map(|gap| json!({
+            "gap": slice.gap().map(|gap| json!({
                 "since": gap.since.to_string(), "until": gap.until.to_string(), "why": gap.why,
             })),
         })).collect::<Vec<_>>(),

@@ -2,9 +2,9 @@
 
 use crate::collection::Collection;
 use crate::command::{self, From};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::Source;
-use bson::{RawDocument, RawDocumentBuf, doc, rawdoc};
+use bson::{Document, RawDocument, RawDocumentBuf, doc, rawdoc};
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace};
 use mongodb::Client;
 use std::collections::HashMap;
@@ -172,6 +172,7 @@ fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String>
     };
     let options = entry.get_document("options").map_or_else(|_| RawDocumentBuf::new(), ToOwned::to_owned);
     Ok(CollectionMetadata {
+        bucket_indexes: Vec::new(),
         namespace: Namespace::new(db, name),
         kind,
         options,
@@ -179,4 +180,3 @@ fn metadata(db: &str, entry: &RawDocument) -> Result<CollectionMetadata, String>
         indexes: Vec::new(),
     })
 }
-        bucket_indexes: Vec::new(),

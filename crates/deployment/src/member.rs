@@ -92,13 +92,14 @@ pub fn choose(
     let primary = || {
         // Tags and staleness do not apply to mode primary, and the primary is never stale.
         let untagged = ReadPreference::new(ReadMode::Primary);
-        best(candidates, Primary, if preference.mode == ReadMode::Nearest { preference } else { &untagged })
+        let preference = if preference.mode == ReadMode::Nearest { preference } else { &untagged };
+        best(candidates, Primary, preference, |_| true)
     };
     let chosen = match preference.mode {
         ReadMode::Primary => primary(),
-        ReadMode::PrimaryPreferred => primary().or_else(secondaries),
-        ReadMode::Secondary => secondaries(),
-        ReadMode::SecondaryPreferred | ReadMode::Nearest => secondaries().or_else(primary),
+        ReadMode::PrimaryPreferred => primary().or_else(fresh).or_else(late),
+        ReadMode::Secondary => fresh().or_else(late),
+        ReadMode::SecondaryPreferred | ReadMode::Nearest => fresh().or_else(primary).or_else(late),
     };
     let place = chosen.ok_or_else(|| refusal(candidates, preference))?;
     let lag_seconds = lag_ms(candidates, place) / 1000;
@@ -114,6 +115,7 @@ fn admitted(
 ) -> Vec<usize> {
     let fresh: Vec<usize> = (0..candidates.len())
         .filter(|&i| candidates[i].role == role && is_fresh(candidates, i, preference.max_staleness))
+        .filter(|&i| is_in(i))
         .collect();
     admitted_by_tags(candidates, &fresh, &preference.tag_sets)
 }
@@ -166,24 +168,24 @@ pub(crate) fn lag_ms(candidates: &[Candidate], place: usize) -> u64 {
 fn reason(candidates: &[Candidate], place: usize, lag_max: Option<Duration>) -> String {
     let chosen = &candidates[place];
     let seconds = lag_ms(candidates, place) / 1000;
-    match (chosen.role, chosen.priority) {
-        (MemberRole::Primary, _) if candidates.len() == 1 => "the only member that can be read".to_owned(),
     let is_late = |place: usize| {
         candidates[place].role == MemberRole::Secondary && !is_fresh(candidates, place, lag_max)
     };
     let bound = lag_max.unwrap_or_default().as_secs();
-        (MemberRole::Primary, _) => "the primary: the read preference admits no secondary".to_owned(),
-        (MemberRole::Secondary, Some(priority)) => {
+    match (chosen.role, chosen.priority) {
+        (MemberRole::Primary, _) if candidates.len() == 1 => "the only member that can be read".to_owned(),
         (MemberRole::Primary, _) if (0..candidates.len()).any(is_late) => {
             format!(
                 "the primary: the secondaries that the read preference admits are more than {bound} s behind"
             )
         }
-            format!("secondary of lowest priority ({priority}), {seconds} s behind")
+        (MemberRole::Primary, _) => "the primary: the read preference admits no secondary".to_owned(),
         (MemberRole::Secondary, _) if is_late(place) => format!(
             "no member that the read preference admits is less than {bound} s behind (--max-lag), and this one is the \
              least behind of them"
         ),
+        (MemberRole::Secondary, Some(priority)) => {
+            format!("secondary of lowest priority ({priority}), {seconds} s behind")
         }
         (MemberRole::Secondary, None) => format!(
             "secondary least behind ({seconds} s); priorities unknown: the user may not read the set's configuration"
@@ -280,8 +282,6 @@ mod tests {
     }
 
     #[test]
-    fn the_first_tag_set_that_matches_counts() {
-    #[test]
     fn a_secondary_beyond_the_lag_comes_last_whatever_its_priority() {
         let later = member("s:3", MemberRole::Secondary, Some(0.0), 0);
         // s:2 is 60 s behind, s:3 100 s.
@@ -319,6 +319,8 @@ mod tests {
         assert!(chosen.reason.contains("more than 59 s behind"), "{}", chosen.reason);
     }
 
+    #[test]
+    fn the_first_tag_set_that_matches_counts() {
         let mut members = set();
         members[1] = tagged(members[1].clone(), &[("dc", "east"), ("use", "backup")]);
         members[2] = tagged(members[2].clone(), &[("dc", "west")]);

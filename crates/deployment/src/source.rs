@@ -345,7 +345,38 @@ async fn describe(
             None
         }
     };
-    Ok(DeploymentInfo { topology, server_version, version, fcv, member })
+    let set_id = match topology {
+        TopologyKind::ReplicaSet(_) => set_id(client).await?,
+        _ => None,
+    };
+    if set_id.is_none() && matches!(topology, TopologyKind::ReplicaSet(_)) {
+        unknowns.push("the id of the replica set is unknown".to_owned());
+    }
+    Ok(DeploymentInfo { topology, server_version, version, fcv, set_id, member })
+}
+
+/// The id of the set. A member tells it beside any answer to whoever asks, without a right; where it does not, the
+/// configuration has it, which takes role `clusterMonitor`.
+async fn set_id(client: &Client) -> Result<Option<[u8; 12]>> {
+    let told = command::read(client, "admin", doc! { "ping": 1, "$replData": 1 }).await;
+    if let Some(id) = answered(told)?.and_then(|reply| object_id(&reply, &["$replData"], "replicaSetId")) {
+        return Ok(Some(id));
+    }
+    let config = command::read(client, "admin", doc! { "replSetGetConfig": 1 }).await;
+    Ok(answered(config)?.and_then(|reply| object_id(&reply, &["config", "settings"], "replicaSetId")))
+}
+
+/// What a server answered; nothing where it refused.
+fn answered(asked: Result<Document>) -> Result<Option<Document>> {
+    match asked {
+        Err(error) if error.may_pass() => Err(error),
+        answer => Ok(answer.ok()),
+    }
+}
+
+fn object_id(document: &Document, path: &[&str], key: &str) -> Option<[u8; 12]> {
+    let found = path.iter().try_fold(document, |document, key| document.get_document(key)).ok()?;
+    found.get_object_id(key).ok().map(|id| id.bytes())
 }
 
 /// The server's version as text and as numbers.

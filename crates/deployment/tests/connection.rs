@@ -330,3 +330,18 @@ async fn what_the_connection_string_says_can_be_asked() {
     let error = Connection::new(&ConnectionOptions::native(&uri)).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("what"), "{error}");
 }
+
+#[tokio::test]
+async fn the_id_of_a_set_is_learnt_without_a_right_to_its_configuration() {
+    let set = ReplicaSet::builder().auth("root", SECRET).start().await;
+    let admin = set.client().await.database("admin");
+    let config = admin.run_command(doc! { "replSetGetConfig": 1 }).await.unwrap();
+    let settings = config.get_document("config").unwrap().get_document("settings").unwrap();
+    let expected = settings.get_object_id("replicaSetId").unwrap().bytes();
+    for (name, roles) in [("keeper", vec!["backup"]), ("nobody", vec![])] {
+        admin.run_command(doc! { "createUser": name, "pwd": SECRET, "roles": roles }).await.unwrap();
+        let connection = Connection::new(&user(&set.address(0), name, SECRET, "")).await.unwrap();
+        let source = Source::through(&connection, &SourceOptions::default()).await.unwrap();
+        assert_eq!(source.info().set_id, Some(expected), "{name}");
+    }
+}

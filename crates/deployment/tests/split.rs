@@ -62,6 +62,18 @@ impl Room {
         self.client.database(&self.namespace.db).run_command(delete).await.unwrap();
     }
 
+    /// Every document of a scan, by the number that is its `_id`.
+    async fn read(mut scan: Scan) -> Vec<i64> {
+        let mut ids = Vec::new();
+        while let Some(batch) = scan.next().await.unwrap() {
+            for document in batch.documents().unwrap() {
+                let id = get(document.unwrap(), "_id").unwrap().unwrap();
+                ids.push(id.as_i64_lossless().unwrap());
+            }
+        }
+        ids
+    }
+
     async fn open(&self, parts: usize, batch_documents: u32) -> Option<Vec<Scan>> {
         open_parts(&self.source, &Collection::named(&self.namespace), parts, batch_documents).await.unwrap()
     }

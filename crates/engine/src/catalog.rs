@@ -2,7 +2,7 @@
 //! are. The bytes are specified in docs/container-format.md, "Catalog documents"; options and
 //! indexes stand in them exactly as the server sent them.
 
-use crate::oplog::{Gap, Origin, Scope, SliceStart, Span};
+use crate::oplog::{EntryId, Gap, Origin, Scope, SliceStart, Span};
 use crate::select::{Pattern, Selection};
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
@@ -43,6 +43,9 @@ impl DeploymentEntry {
             TopologyKind::Sharded => out.str("topology", "sharded"),
             TopologyKind::Unknown => out.str("topology", "unknown"),
         };
+        if let Some(id) = info.set_id {
+            out.object_id("setId", id);
+        }
         out.str("serverVersion", &info.server_version).nested_array("version", |numbers| {
             for (place, number) in info.version.iter().enumerate() {
                 numbers.i32(place.to_string(), *number);
@@ -76,12 +79,14 @@ impl DeploymentEntry {
         let words =
             |key| Ok::<_, Error>(optional(document, key)?.and_then(|e| e.as_str()).map(str::to_owned));
         let fcv = words("featureCompatibilityVersion")?;
+        let set_id = optional(document, "setId")?.and_then(|id| id.as_object_id());
         Ok(Self {
             info: DeploymentInfo {
                 topology,
                 server_version: text(document, "serverVersion")?,
                 version,
                 fcv,
+                set_id,
                 member,
             },
             tool_version: text(document, "tool")?,
@@ -105,7 +110,16 @@ pub fn encode_oplog(origin: &Origin) -> Vec<u8> {
             out.array_of_strs("exclude", patterns(&scope.selection.exclude));
         }
         Origin::Slice(slice) => {
-            time(&mut out, "after", slice.after);
+            time(&mut out, "after", slice.after.time);
+            if let Some(term) = slice.after.term {
+                out.i64("afterTerm", term);
+            }
+            if let Some(wall_ms) = slice.after.wall_ms {
+                out.date("afterWall", wall_ms);
+            }
+            if slice.has_every_entry {
+                out.bool("everyEntry", true);
+            }
             if let Some(gap) = &slice.gap {
                 out.nested("gap", |out| {
                     time(out, "since", gap.since);
@@ -140,7 +154,13 @@ pub fn decode_oplog(document: &[u8]) -> Result<Origin> {
         }),
         None => None,
     };
-    Ok(Origin::Slice(SliceStart { after: timestamp(document, "after")?, gap }))
+    let after = EntryId {
+        time: timestamp(document, "after")?,
+        term: optional(document, "afterTerm")?.and_then(|term| term.as_i64_lossless()),
+        wall_ms: optional(document, "afterWall")?.and_then(|wall| wall.as_date()),
+    };
+    let has_every_entry = optional(document, "everyEntry")?.and_then(|every| every.as_bool()) == Some(true);
+    Ok(Origin::Slice(SliceStart { after, has_every_entry, gap }))
 }
 
 fn time(out: &mut Builder, key: &str, time: Timestamp) {
@@ -175,6 +195,9 @@ pub fn encode_collection(metadata: &CollectionMetadata) -> Vec<u8> {
         out.binary("uuid", 4, uuid);
     }
     out.array_of_documents("indexes", metadata.indexes.iter().map(|index| index.as_bytes()));
+    if !metadata.bucket_indexes.is_empty() {
+        out.array_of_documents("bucketIndexes", metadata.bucket_indexes.iter().map(|index| index.as_bytes()));
+    }
     out.finish()
 }
 
@@ -184,7 +207,12 @@ pub fn decode_collection(document: &[u8]) -> Result<CollectionMetadata> {
     let options = required(document, "options")?;
     let uuid = optional(document, "uuid")?.and_then(|uuid| uuid.as_binary());
     let indexes = elements(required(document, "indexes")?.as_array())?;
+    let bucket_indexes = match optional(document, "bucketIndexes")? {
+        Some(indexes) => elements(indexes.as_array())?.iter().map(raw_document).collect::<Result<_>>()?,
+        None => Vec::new(),
+    };
     Ok(CollectionMetadata {
+        bucket_indexes,
         namespace: Namespace::new(text(document, "db")?, text(document, "collection")?),
         kind,
         options: raw_document(&options)?,
@@ -195,9 +223,6 @@ pub fn decode_collection(document: &[u8]) -> Result<CollectionMetadata> {
 
 /// How far an archive is of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    if !metadata.bucket_indexes.is_empty() {
-        out.array_of_documents("bucketIndexes", metadata.bucket_indexes.iter().map(|index| index.as_bytes()));
-    }
 pub enum Consistency {
     /// Each collection was read by itself, while others may have changed.
     PerCollection,
@@ -207,12 +232,7 @@ pub enum Consistency {
     Slice,
 }
 
-    let bucket_indexes = match optional(document, "bucketIndexes")? {
-        Some(indexes) => elements(indexes.as_array())?.iter().map(raw_document).collect::<Result<_>>()?,
-        None => Vec::new(),
-    };
 impl Consistency {
-        bucket_indexes,
     /// The word in the archive and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -268,6 +288,9 @@ impl Summary {
                 if let Some(term) = span.end_term {
                     out.i64("endTerm", term);
                 }
+                if let Some(wall_ms) = span.end_wall_ms {
+                    out.date("endWall", wall_ms);
+                }
             });
         }
         let change = |change: &Change| {
@@ -305,6 +328,7 @@ impl Summary {
                 consistent: timestamp(span, "consistent")?,
                 end: timestamp(span, "end")?,
                 end_term: optional(span, "endTerm")?.and_then(|term| term.as_i64_lossless()),
+                end_wall_ms: optional(span, "endWall")?.and_then(|wall| wall.as_date()),
             }),
             None if consistency == Consistency::PerCollection => None,
             None => return Err(Error::Catalog("'oplog' is missing".to_owned())),
@@ -374,12 +398,13 @@ mod tests {
         let mut entry =
             DeploymentEntry { info, tool_version: "0.1.0".into(), dump_tool: None, started_ms: 1 };
         assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
-        entry.info.topology = TopologyKind::Unknown;
+        (entry.info.topology, entry.info.set_id) = (TopologyKind::Unknown, None);
         entry.dump_tool = Some("100.18.0".into());
         assert_eq!(DeploymentEntry::decode(&entry.encode()).unwrap(), entry);
         assert!(!is_oplog(&entry.encode()) && !is_oplog(&[]));
 
         let metadata = CollectionMetadata {
+            bucket_indexes: vec![rawdoc! { "v": 2, "name": "own" }],
             namespace: Namespace::new("d", "c.x"),
             kind: CollectionKind::TimeSeries,
             options: rawdoc! { "a": f64::NAN, "b": { "$oid": "x" } },
@@ -404,10 +429,11 @@ mod tests {
         };
         assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
         summary.consistency = Consistency::PointInTime;
-            bucket_indexes: vec![rawdoc! { "v": 2, "name": "own" }],
         assert!(Summary::decode(&summary.encode()).is_err(), "it must say which");
         let at = |seconds| Timestamp::new(seconds, 2);
-        summary.span = Some(Span { start: at(1), consistent: at(2), end: at(3), end_term: Some(4) });
+        summary.span = Some(Span { start: at(1), consistent: at(2), end: at(3), ..Span::default() });
+        assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
+        summary.span = summary.span.map(|span| Span { end_term: Some(4), end_wall_ms: Some(5), ..span });
         assert_eq!(Summary::decode(&summary.encode()).unwrap(), summary);
     }
 
@@ -422,8 +448,12 @@ mod tests {
         for origin in [
             Origin::Converted,
             Origin::Dump(Scope { first: at(1), seen: at(2), selection }),
-            Origin::Slice(SliceStart { after: at(3), gap: None }),
-            Origin::Slice(SliceStart { after: at(3), gap: Some(gap) }),
+            Origin::Slice(SliceStart { after: EntryId::at(at(3)), has_every_entry: false, gap: None }),
+            Origin::Slice(SliceStart {
+                after: EntryId { time: at(3), term: Some(4), wall_ms: Some(5) },
+                has_every_entry: true,
+                gap: Some(gap),
+            }),
         ] {
             let encoded = encode_oplog(&origin);
             assert!(is_oplog(&encoded));

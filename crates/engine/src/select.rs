@@ -1,6 +1,7 @@
 //! Which namespaces a run takes: pure rules over names.
 
 use mongoark_model::{CollectionKind, Namespace};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -56,12 +57,12 @@ impl Pattern {
             && self.collection.as_deref().is_none_or(|pattern| glob(pattern, &namespace.collection))
     }
 
-    /// Whether any namespace of this database can match.
     /// The one database that it can match in; nothing where its name holds a star.
     fn database(&self) -> Option<String> {
         tokens(&self.db).into_iter().collect()
     }
 
+    /// Whether any namespace of this database can match.
     fn may_match_in(&self, db: &str) -> bool {
         glob(&self.db, db)
     }
@@ -82,13 +83,13 @@ fn tokens(pattern: &str) -> Vec<Option<char>> {
             c => tokens.push(Some(c)),
         }
     }
-    let text: Vec<char> = text.chars().collect();
     tokens
 }
 
 /// `*` matches any run of characters, `\*` a star, `\\` a backslash, anything else itself.
 fn glob(pattern: &str, text: &str) -> bool {
     let tokens = tokens(pattern);
+    let text: Vec<char> = text.chars().collect();
     // Linear in practice: only the last star is ever tried again.
     let (mut at, mut place, mut star) = (0, 0, None);
     while place < text.len() {
@@ -138,13 +139,13 @@ impl Selection {
         self.include.iter().any(|pattern| pattern.db == CONFIG)
     }
 
-    /// Whether anything in this database can be selected.
     /// The databases, where each one is named in full; nothing where only a list of all of them tells.
     pub fn databases(&self) -> Option<BTreeSet<String>> {
         let named: Option<BTreeSet<String>> = self.include.iter().map(Pattern::database).collect();
         named.filter(|named| !named.is_empty())
     }
 
+    /// Whether anything in this database can be selected.
     pub fn may_take_in(&self, db: &str) -> bool {
         self.include.is_empty() || self.include.iter().any(|p| p.may_match_in(db))
     }
@@ -227,12 +228,12 @@ mod tests {
         );
         assert!(selection.may_take_in("b") && !selection.may_take_in("c"));
         assert!(Selection::default().takes(&ns("any.thing")));
-    }
         let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
         assert_eq!(selection.databases(), names(&["a", "b"]));
         let starred = |text| Selection { include: vec![pattern("a"), pattern(text)], exclude: Vec::new() };
         assert_eq!(starred(r"b\*.*").databases(), names(&["a", "b*"]));
         assert_eq!((starred("b*").databases(), Selection::default().databases()), (None, None));
+    }
 
     #[test]
     fn an_archive_brings_nothing_that_a_dump_would_not_take() {

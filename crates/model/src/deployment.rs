@@ -67,6 +67,9 @@ pub struct DeploymentInfo {
     pub version: [i32; 3],
     /// The feature compatibility version, where the user may read it.
     pub fcv: Option<String>,
+    /// The id that a replica set was given when it was initiated, where it can be learnt. Sets of the same name have others; a
+    /// copy of a member's files has the same.
+    pub set_id: Option<[u8; 12]>,
     /// The member that is read.
     pub member: MemberChoice,
 }

@@ -3,10 +3,10 @@
 use super::facts::{Chosen, Data, Facts, Space};
 use super::pace;
 use crate::select::{is_dumped, is_dumped_database};
-use crate::{Error, Result, Stop};
+use crate::{Result, Stop};
 use futures_util::{StreamExt, stream};
 use mongoark_deployment::health::{self, Health};
-use mongoark_deployment::{CollectionStats, ConnectionString, Source, SourceOptions, catalog};
+use mongoark_deployment::{CollectionStats, ConnectionString, ErrorKind, Source, SourceOptions, catalog};
 use mongoark_model::{CollectionKind, CollectionMetadata, TopologyKind};
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn chosen(source: &Source, sample: Duration, stop: &Stop) -> Chosen {
     let is_server = info.topology != TopologyKind::Sharded;
     let is_set = matches!(info.topology, TopologyKind::ReplicaSet(_));
     let databases = databases(source).await;
-    let known = databases.as_deref().unwrap_or_default();
+    let known = databases.as_ref().map_or(&[][..], |(known, _)| known.as_slice());
     let mut chosen = Chosen {
         info,
         storage: None,

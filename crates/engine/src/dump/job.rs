@@ -162,6 +162,9 @@ impl Job {
         }
         input.retract(self.plan.oplog_stream())?;
         self.tell_move(&begun.member, monitor);
+        if let Some(warning) = source.info().member.warning() {
+            monitor.warn("", warning);
+        }
         (self.source, self.begun) = (source, begun);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::catalog::{
     Change, Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_collection, encode_oplog, now_ms,
 };
 use crate::error::cause_of;
-use crate::oplog::{ArchivedOplog, Beginning, Capture, Origin, Scope, Settled, Span, settle};
+use crate::oplog::{ArchivedOplog, Beginning, Capture, EntryId, Origin, Scope, Settled, Span, settle};
 use crate::pool::{Budget, cores};
 use crate::select::Selection;
 use crate::{Error, Result, Stop};
@@ -245,7 +245,8 @@ async fn with_oplog(
         .map_err(|_| Error::PipelineClosed("the oplog's end"));
     let (settled, followed) = cause_of(settled, capture.finish(end).await)?;
     let start = beginning.first();
-    let span = Span { start, consistent: settled.consistent, end: followed.last, end_term: None };
+    let EntryId { time: end, term: end_term, wall_ms: end_wall_ms } = followed.last;
+    let span = Span { start, consistent: settled.consistent, end, end_term, end_wall_ms };
     Ok(DumpedOplog { span, entries: followed.sink.finish()? })
 }
 

@@ -163,10 +163,6 @@ async fn describe(
         return Ok(None);
     };
     metadata.indexes = indexes;
-    if metadata.kind == CollectionKind::View {
-        return Ok(Some((metadata, CollectionStats::default())));
-    }
-    let stats = size(source, &metadata).await?;
     if metadata.kind == CollectionKind::TimeSeries {
         metadata.bucket_indexes = match bucket_indexes(source, &metadata, has_oplog).await {
             Err(error) if is_for_the_collection(&error) => {
@@ -181,6 +177,10 @@ async fn describe(
             listed => listed?,
         };
     }
+    if metadata.kind == CollectionKind::View {
+        return Ok(Some((metadata, CollectionStats::default())));
+    }
+    let stats = size(source, &metadata).await?;
     Ok(Some((metadata, stats)))
 }
 

@@ -276,7 +276,7 @@ async fn attempt(
     if !left.is_empty() && !context.run.is_still(life.as_ref()).await? {
         return Err(scan::another_life(&namespace, "it was left by an earlier run"));
     }
-    let (parts, scans): (Vec<PartPlace>, Vec<(usize, Scan)>) = if places.is_empty() {
+    let (mut parts, scans): (Vec<PartPlace>, Vec<(usize, Scan)>) = if left.is_empty() {
         let parts = scans.iter().map(|scan| PartPlace::at(scan.place())).collect();
         (parts, scans.into_iter().enumerate().collect())
     } else {

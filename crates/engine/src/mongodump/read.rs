@@ -6,7 +6,7 @@ use crate::dump_output::{CHUNK_BYTES, DumpOutput};
 use crate::quote::{counted, quoted, quoted_namespace};
 use crate::scan::{self, RESTARTS, Reading, Rest, Run, is_lost_place, open_where_it_is};
 use crate::{Error, Result};
-use mongoark_deployment::{Collection, Patience};
+use mongoark_deployment::{Collection, Patience, Place, Scan};
 use mongoark_model::Counts;
 use mongoark_monitor::Item;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Following an oplog beside other work: from its beginning until the end that is told later.
 
-use super::{Beginning, time_of};
+use super::{Beginning, EntryId, time_of};
 use crate::scan::is_lost_cursor;
 use crate::{Error, Result, Stop};
 use mongoark_deployment::oplog::{self, Level, Tail};
@@ -41,7 +41,7 @@ pub(crate) struct Capture<S> {
 pub(crate) struct Followed<S> {
     pub(crate) sink: S,
     /// The last entry. It may be later than the end that was wanted: what was read before that was known stays.
-    pub(crate) last: Timestamp,
+    pub(crate) last: EntryId,
 }
 
 impl<S: EntrySink> Capture<S> {
@@ -83,7 +83,7 @@ impl<S: EntrySink> Capture<S> {
 struct Follower<S> {
     run: Following,
     first: Timestamp,
-    last: Option<Timestamp>,
+    last: Option<EntryId>,
     wanted: watch::Receiver<Option<Timestamp>>,
     item: Item,
     sink: S,
@@ -97,7 +97,7 @@ impl<S: EntrySink> Follower<S> {
             // A dump without its oplog is none: the collections need not be read to their end.
             self.run.abort.request();
         }
-        let last = self.last.unwrap_or(self.first);
+        let last = self.last.unwrap_or(EntryId::at(self.first));
         followed.map(|()| Followed { sink: self.sink, last })
     }
 
@@ -117,7 +117,7 @@ impl<S: EntrySink> Follower<S> {
 
     /// Follows the oplog until the cursor ends or everything is there.
     async fn follow_one_cursor(&mut self, patience: &mut Patience) -> Result<()> {
-        let from = self.last.unwrap_or(self.first);
+        let from = self.last.map_or(self.first, |last| last.time);
         let incoming = tail(Tail::open(&self.run.source, from.into(), self.run.level).await?);
         let mut is_first = true;
         while !self.has_all() {
@@ -148,20 +148,20 @@ impl<S: EntrySink> Follower<S> {
     /// One entry; those before and behind what is wanted are passed over.
     async fn take(&mut self, entry: &[u8]) -> Result<()> {
         let time = time_of(entry)?;
-        let is_known = self.last.is_some_and(|last| time <= last);
+        let is_known = self.last.is_some_and(|last| time <= last.time);
         let is_late = self.wanted.borrow().is_some_and(|end| time > end);
         if is_known || is_late {
             return Ok(());
         }
         self.sink.take(entry, time).await?;
-        self.last = Some(time);
+        self.last = Some(EntryId::of(entry)?);
         self.item.add(1, entry.len() as u64);
         Ok(())
     }
 
     fn has_all(&self) -> bool {
         let end = *self.wanted.borrow();
-        end.is_some_and(|end| self.last.is_some_and(|last| last >= end))
+        end.is_some_and(|end| self.last.is_some_and(|last| last.time >= end))
     }
 
     fn check(&self) -> Result<()> {

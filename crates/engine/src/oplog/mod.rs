@@ -15,8 +15,8 @@ mod settle;
 pub(crate) use archived::ArchivedOplog;
 pub(crate) use beginning::Beginning;
 pub(crate) use follow::{Capture, EntrySink, Following, tail};
-pub(crate) use kept::{Kept, kept};
-pub use scope::{Gap, Origin, Scope, SliceStart, Span};
+pub(crate) use kept::{Kept, kept, stand_in};
+pub use scope::{EntryId, Gap, Origin, Scope, SliceStart, Span};
 pub(crate) use settle::{Settled, settle};
 
 use crate::{Error, Result};

@@ -209,7 +209,7 @@ async fn prepare(
     };
     expiry::tell(&plan.namespaces, options.ttl, monitor);
     if let Some(oplog) = oplog.as_ref().filter(|_| is_file) {
-        oplog.check(target, &plan, options).await?;
+        oplog.check(target, &plan, options, monitor).await?;
     }
     let is_ours = match &earlier {
         Some(earlier) => earlier.head.has_temporary_accounts,

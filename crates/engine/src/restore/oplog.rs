@@ -8,12 +8,12 @@ use crate::quote::counted;
 use crate::reading::{Catalog, Feed, Piece, Retracted};
 use crate::replay::{self, Disputes, IndexCatalog, Marks, Places, ReplayOptions, Replayed, Rules};
 use crate::restore::write::locked;
-use crate::slices::SlicePlan;
+use crate::slices::{ReplicaSet, SlicePlan};
 use crate::spool::Spool;
 use crate::{Error, Result, Stop};
 use async_channel::Sender;
 use mongoark_deployment::Target;
-use mongoark_model::{CollectionKind, Namespace, Timestamp, TopologyKind};
+use mongoark_model::{CollectionKind, Namespace, Timestamp};
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -67,7 +67,7 @@ pub(super) struct OplogPlan {
     until: Until,
     slices: Option<SlicePlan>,
     /// The replica set that was dumped.
-    set: Option<String>,
+    set: ReplicaSet,
 }
 
 /// What a restore is to replay; nothing where the archive is of no one moment anyway.
@@ -107,10 +107,12 @@ pub(super) fn plan(
         monitor.warn("oplog", "not replayed: each collection is of another moment");
         return Ok(None);
     }
-    let set = catalog.deployment.as_ref().and_then(|deployment| match &deployment.info.topology {
-        TopologyKind::ReplicaSet(name) => Some(name.clone()),
-        _ => None,
-    });
+    let set = catalog.deployment.as_ref().map(|deployment| ReplicaSet::of(&deployment.info));
+    let set = set.unwrap_or_default();
+    // Of a pipe all else is known only when its documents are written.
+    if let Some(slices) = &options.slices {
+        slices.check_set(&set)?;
+    }
     let (stream, expected_bytes, slices) = (oplog.stream, oplog.bytes, options.slices.clone());
     let mut plan = OplogPlan { stream, expected_bytes, scope, until: options.until, slices, set };
     let Some(summary) = summary else { return Ok(Some(plan)) };
@@ -148,13 +150,20 @@ impl OplogPlan {
     fn choose(&mut self, span: Span, options: &RestoreOptions) -> Result<()> {
         check_reach(span, options)?;
         match &mut self.slices {
-            Some(slices) => slices.leading(self.set.as_deref(), span.end, options.until.limit()),
+            Some(slices) => slices.leading(&self.set, span.last(), options.until.limit()),
             None => Ok(()),
         }
     }
 
     /// Checks, before anything is written, that a replay does no harm, and that the target lets the user do it.
-    pub(super) async fn check(&self, target: &Target, plan: &Plan, options: &RestoreOptions) -> Result<()> {
+    pub(super) async fn check(
+        &self,
+        target: &Target,
+        plan: &Plan,
+        options: &RestoreOptions,
+        monitor: &Monitor,
+    ) -> Result<()> {
+        self.prove(monitor).await?;
         if let Some(namespace) = in_common(plan.namespaces.iter(), options) {
             return Err(Error::Usage(format!(
                 "{namespace} exists on the target, and replaying the archive's oplog would write over what is in it; \
@@ -168,6 +177,14 @@ impl OplogPlan {
     pub(super) async fn verify_slices(&self, stop: &Stop) -> Result<()> {
         match &self.slices {
             Some(slices) => slices.verify(stop).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the slices really go on behind the archive.
+    async fn prove(&self, monitor: &Monitor) -> Result<()> {
+        match &self.slices {
+            Some(slices) => slices.prove(monitor).await,
             None => Ok(()),
         }
     }
@@ -321,6 +338,7 @@ impl Replaying<'_> {
         let span = written.summary.as_ref().and_then(|summary| summary.span);
         if let Some(span) = span.filter(|_| again.is_none()) {
             self.plan.choose(span, self.options)?;
+            self.plan.prove(self.monitor).await?;
         }
         let slices = self.plan.slices.clone();
         let expected_bytes = self.plan.expected_bytes + slices.as_ref().map_or(0, SlicePlan::bytes);
@@ -461,10 +479,13 @@ pub(super) fn index_catalog(written: &super::finish::Written, existing: Existing
         let indexes =
             crate::replay::CollectionIndexes { specs, collated, expires: planned.expires(existing) };
         catalog.insert(metadata.namespace.clone(), indexes);
+        if !metadata.bucket_indexes.is_empty() {
+            let specs = metadata.bucket_indexes.clone();
+            catalog.insert(
+                metadata.data_namespace(),
+                crate::replay::CollectionIndexes { specs, collated, expires: None },
+            );
+        }
     }
     catalog
 }
-        if !metadata.bucket_indexes.is_empty() {
-            let specs = metadata.bucket_indexes.clone();
-            catalog.insert(metadata.data_namespace(), crate::replay::CollectionIndexes { specs, collated });
-        }

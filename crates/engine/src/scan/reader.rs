@@ -54,7 +54,7 @@ pub(crate) struct Read {
 }
 
 /// Reads a collection's cursors to their ends, all at once; each comes with the number of its part. All are
-/// of this life of the member.
+/// of this life of the member. What they leave behind, if anything, is read when all have ended.
 pub(crate) async fn to_the_end<S: ChunkSink>(
     run: &Arc<Run<S>>,
     incarnation: Option<Incarnation>,
@@ -65,16 +65,16 @@ pub(crate) async fn to_the_end<S: ChunkSink>(
     item: &Item,
 ) -> Result<Read> {
     let is_gone = Arc::new(AtomicBool::new(false));
+    let reader = || Reader {
+        run: Arc::clone(run),
+        metadata: reading.metadata.clone(),
+        data: reading.namespace.clone(),
+        is_gone: Arc::clone(&is_gone),
+        incarnation: incarnation.clone(),
+    };
     let mut parts: JoinSet<Result<Counts>> = JoinSet::new();
     for (part, scan) in scans {
-        let reader = Reader {
-            run: Arc::clone(run),
-            metadata: reading.metadata.clone(),
-            data: reading.namespace.clone(),
-            is_gone: Arc::clone(&is_gone),
-            incarnation: incarnation.clone(),
-        };
-        let item = item.clone();
+        let (reader, item) = (reader(), item.clone());
         parts.spawn(async move { reader.part(scan, stream, part, &item).await });
     }
     let mut counts = Ok(Counts::default());

@@ -3,8 +3,9 @@
 use super::is_for_the_collection;
 use crate::Result;
 use bson::RawDocumentBuf;
-use mongoark_deployment::{self as deployment, Collection, Patience, Source};
+use mongoark_deployment::{self as deployment, Collection, Patience, Source, indexes};
 use mongoark_model::{CollectionKind, CollectionMetadata, Namespace, TopologyKind};
+use std::collections::HashSet;
 
 /// Where the collection that was planned is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,6 @@ pub(crate) async fn indexes_where_it_is(
     }
 }
 
-async fn indexes_by_name(
 /// The indexes of a time series' buckets that are not among its own, by name: what somebody made on the buckets themselves.
 pub(crate) async fn bucket_indexes(
     source: &Source,
@@ -78,6 +78,7 @@ pub(crate) async fn bucket_indexes(
     Ok(listed.into_iter().filter(is_made_there).collect())
 }
 
+async fn indexes_by_name(
     source: &Source,
     metadata: &CollectionMetadata,
     has_oplog: bool,

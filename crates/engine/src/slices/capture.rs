@@ -1,15 +1,15 @@
 //! The continuous capture: entries that a majority has, into slices, until it is asked to stop.
 
-use super::folder::{Folder, SliceAccess};
+use super::folder::{Folder, ReplicaSet, SliceAccess, SliceInfo};
 use super::slice::{OpenSlice, beginning_of, describe};
-use super::tailing::{self, From, Place, Tailed, Tailing, is_passing};
+use super::tailing::{self, From, Tailed, Tailing, is_passing};
 use crate::catalog::{DeploymentEntry, now_ms};
-use crate::oplog::{Gap, Kept, SliceStart, kept};
+use crate::oplog::{EntryId, Gap, Kept, SliceStart, kept, stand_in};
 use crate::quote::counted;
 use crate::{Error, Result, Stop};
 use mongoark_container::{WriteOptions, open_or_create_own};
 use mongoark_deployment::{Batch, Connection, Source, SourceOptions};
-use mongoark_model::{Counts, Timestamp, TopologyKind};
+use mongoark_model::{Counts, Timestamp};
 use mongoark_monitor::{Item, Monitor};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -76,10 +76,12 @@ pub async fn capture(
         monitor.warn(path.display().to_string(), format!("not a slice that can be used: {error}"));
     }
     let last = folder.slices.iter().max_by_key(|slice| slice.end);
-    let held = last.map(|slice| Place { time: slice.end, term: slice.end_term.unwrap_or(-1) });
+    let held = last.map(|slice| slice.end_id);
     // The first connection must come about: a wrong address should not be tried for ever.
     let source = Source::through(connection, &options.source).await?;
-    check_set(&source, last.and_then(|slice| slice.set.as_deref()))?;
+    if let Some(last) = last {
+        check_set(&source, last)?;
+    }
     let from = match held {
         Some(place) => From::Behind(place),
         // A capture that ended before its first slice was whole left its beginning behind.
@@ -136,12 +138,12 @@ fn remove_unfinished(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_set(source: &Source, held: Option<&str>) -> Result<()> {
-    match (&source.info().topology, held) {
-        (TopologyKind::ReplicaSet(set), Some(held)) if set != held => Err(Error::Usage(format!(
-            "the folder's slices are of replica set {held}, this one is {set}; give it another folder"
+fn check_set(source: &Source, last: &SliceInfo) -> Result<()> {
+    match last.set.difference(&ReplicaSet::of(source.info())) {
+        None => Ok(()),
+        Some(difference) => Err(Error::Usage(format!(
+            "the slices in this folder are of another replica set than the one to capture ({difference}); give it another folder"
         ))),
-        _ => Ok(()),
     }
 }
 
@@ -168,6 +170,9 @@ impl Capture<'_> {
                     let address = tailing.source.info().member.address.clone();
                     if address != member {
                         self.monitor.step(format!("capturing from {address}"));
+                        if let Some(warning) = tailing.source.info().member.warning() {
+                            self.monitor.warn("", warning);
+                        }
                         member = address;
                     }
                     if let Some(error) = self.follow(&mut tailing).await? {
@@ -222,7 +227,7 @@ impl Capture<'_> {
     async fn take(&mut self, tailing: &mut Tailing, batch: &Batch) -> Result<bool> {
         for entry in batch.documents()? {
             let entry = entry?;
-            let place = Place::of(entry)?;
+            let place = EntryId::of(entry)?;
             if !tailing.has_begun()
                 && let Some(why) = tailing.check_first(self.from, place)
             {
@@ -242,13 +247,14 @@ impl Capture<'_> {
         Ok(true)
     }
 
-    async fn entry(&mut self, source: &Source, entry: &[u8], place: Place) -> Result<()> {
+    async fn entry(&mut self, source: &Source, entry: &[u8], place: EntryId) -> Result<()> {
         match kept(entry) {
             Ok(Kept::Whole) => {
                 self.open_slice(source)?.push(entry).await?;
                 self.item.add(1, entry.len() as u64);
             }
-            Ok(Kept::Not) => _ = self.open_slice(source)?,
+            // So that it can be found: it may be the one with which a dump ends.
+            Ok(Kept::Not) => self.open_slice(source)?.push(&stand_in(entry)).await?,
             // No replay can go over it: what comes behind it needs a dump of its own.
             Err(error) => {
                 self.open_slice(source)?;
@@ -262,21 +268,21 @@ impl Capture<'_> {
     fn open_slice(&mut self, source: &Source) -> Result<&mut OpenSlice> {
         if self.slice.is_none() {
             let after = match self.from {
-                From::Behind(place) => place.time,
-                From::After(time) => time,
+                From::Behind(entry) => entry,
+                From::After(time) => EntryId::at(time),
             };
             // A gap that was just noticed is told by the slice behind it.
-            let gap = self.report.gaps.last().filter(|gap| gap.until == after).cloned();
+            let gap = self.report.gaps.last().filter(|gap| gap.until == after.time).cloned();
             let deployment = DeploymentEntry {
                 info: source.info().clone(),
                 tool_version: self.options.tool_version.clone(),
                 dump_tool: None,
                 started_ms: now_ms(),
             };
-            let start = SliceStart { after, gap };
+            let start = SliceStart { after, has_every_entry: true, gap };
             let write = &self.options.write;
             let opened = OpenSlice::open(&self.options.dir, write, &deployment, start, self.monitor)?;
-            self.report.after.get_or_insert(after);
+            self.report.after.get_or_insert(after.time);
             self.slice = Some(opened);
         }
         self.slice.as_mut().ok_or(Error::PipelineClosed("the slice"))
@@ -311,7 +317,7 @@ impl Capture<'_> {
         if end.time <= slice.after() && slice.gap().is_none() {
             return slice.discard().await;
         }
-        let closed = slice.close(end.time, end.term).await?;
+        let closed = slice.close(end).await?;
         self.report.slices += 1;
         self.report.entries += closed.entries;
         self.report.file_bytes += closed.written.bytes;

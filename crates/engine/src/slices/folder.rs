@@ -1,11 +1,11 @@
 //! What a folder of slices holds, read from each slice's own beginning and end.
 
 use super::ranges::Reach;
-use crate::oplog::{Gap, Origin};
+use crate::oplog::{EntryId, Gap, Origin, SliceStart};
 use crate::reading::{Archive, Feed};
 use crate::{Error, Result, Stop};
 use mongoark_container::{Header, Limits, Secret};
-use mongoark_model::{Counts, Timestamp, TopologyKind};
+use mongoark_model::{Counts, DeploymentInfo, Timestamp, TopologyKind};
 use std::path::{Path, PathBuf};
 
 /// How a slice's name ends.
@@ -48,18 +48,49 @@ pub struct SliceInfo {
     pub after: Timestamp,
     /// Its last moment.
     pub end: Timestamp,
-    /// The term of the entry at its end.
-    pub end_term: Option<i64>,
-    /// Why it does not go on where another one ends.
-    pub gap: Option<Gap>,
+    /// The entry at its end.
+    pub end_id: EntryId,
+    /// The entry before its first one, and what can be found behind it.
+    pub start: SliceStart,
     /// Entries and their bytes.
     pub entries: Counts,
     /// The length of its file, bytes.
     pub file_bytes: u64,
     /// The replica set it is of.
-    pub set: Option<String>,
+    pub set: ReplicaSet,
     /// Whether it is encrypted, and so authentic.
     pub is_encrypted: bool,
+}
+
+/// What is known of the replica set that an archive or a slice is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaSet {
+    /// Its name: many sets have the same.
+    pub name: Option<String>,
+    /// The id that it was given when it was initiated; archives of older versions do not tell.
+    pub id: Option<[u8; 12]>,
+}
+
+impl ReplicaSet {
+    /// That of a deployment.
+    pub(crate) fn of(info: &DeploymentInfo) -> Self {
+        let name = match &info.topology {
+            TopologyKind::ReplicaSet(name) => Some(name.clone()),
+            _ => None,
+        };
+        Self { name, id: info.set_id }
+    }
+
+    /// In what another one differs, in words; nothing where both may be the same.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        let name = |set: &Self| set.name.clone().unwrap_or_else(|| "(none)".to_owned());
+        if self.name != other.name {
+            return Some(format!("{} and {}", name(self), name(other)));
+        }
+        let (id, other_id) = self.id.zip(other.id).filter(|(id, other)| id != other)?;
+        let text = |id| bson::oid::ObjectId::from_bytes(id).to_hex();
+        Some(format!("both are called {}, but their ids are {} and {}", name(self), text(id), text(other_id)))
+    }
 }
 
 impl SliceInfo {
@@ -72,18 +103,15 @@ impl SliceInfo {
         let span = feed.summary_ahead().and_then(|summary| summary.span);
         let (Some(oplog), Some(span)) = (catalog.oplog, span) else { return Err(no_slice(path)) };
         let Origin::Slice(start) = oplog.origin else { return Err(no_slice(path)) };
-        let set = catalog.deployment.and_then(|deployment| match deployment.info.topology {
-            TopologyKind::ReplicaSet(name) => Some(name),
-            _ => None,
-        });
+        let set = catalog.deployment.map(|deployment| ReplicaSet::of(&deployment.info)).unwrap_or_default();
         let metadata = std::fs::metadata(path);
         let metadata = metadata.map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Ok(Self {
             path: path.to_owned(),
-            after: start.after,
+            after: start.after.time,
             end: span.end,
-            end_term: span.end_term,
-            gap: start.gap,
+            end_id: span.last(),
+            start,
             entries: Counts::new(oplog.documents, oplog.bytes),
             file_bytes: metadata.len(),
             set,
@@ -91,9 +119,14 @@ impl SliceInfo {
         })
     }
 
+    /// Why it does not go on where another one ends.
+    pub fn gap(&self) -> Option<&Gap> {
+        self.start.gap.as_ref()
+    }
+
     /// What counts for ranges.
     pub fn reach(&self) -> Reach {
-        Reach { after: self.after, end: self.end, is_cut_off: self.gap.is_some() }
+        Reach { after: self.after, end: self.end, is_cut_off: self.gap().is_some() }
     }
 }
 

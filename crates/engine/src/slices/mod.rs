@@ -12,6 +12,6 @@ mod slice;
 mod tailing;
 
 pub use capture::{CaptureOptions, CaptureReport, capture};
-pub use folder::{Folder, SliceAccess, SliceInfo};
+pub use folder::{Folder, ReplicaSet, SliceAccess, SliceInfo};
 pub use plan::SlicePlan;
 pub use ranges::{Break, Range, Reach, chain, ranges};

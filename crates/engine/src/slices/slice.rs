@@ -3,7 +3,7 @@
 use super::folder::{EXTENSION, PREFIX};
 use crate::archive::{self, ArchiveInput, ArchiveTask, CHUNK_BYTES, Output, Written};
 use crate::catalog::{Consistency, DEPLOYMENT_STREAM, DeploymentEntry, Summary, encode_oplog, now_ms};
-use crate::oplog::{ArchivedOplog, Gap, Origin, SliceStart, Span};
+use crate::oplog::{ArchivedOplog, EntryId, Gap, Origin, SliceStart, Span};
 use crate::pool::Budget;
 use crate::{Error, Result};
 use mongoark_container::WriteOptions;
@@ -42,7 +42,7 @@ impl OpenSlice {
         start: SliceStart,
         monitor: &Monitor,
     ) -> Result<Self> {
-        let output = Output::File { path: free_name(dir, start.after)?, overwrite: false };
+        let output = Output::File { path: free_name(dir, start.after.time)?, overwrite: false };
         let budget = Budget::new(4 * CHUNK_BYTES);
         let (input, task) = archive::begin(output, write, THREADS, budget, monitor)?;
         input.catalog(DEPLOYMENT_STREAM, deployment.encode())?;
@@ -62,19 +62,20 @@ impl OpenSlice {
     }
 
     pub(super) fn after(&self) -> Timestamp {
-        self.start.after
+        self.start.after.time
     }
 
     pub(super) fn gap(&self) -> Option<&Gap> {
         self.start.gap.as_ref()
     }
 
-    /// Closes the slice: it holds everything up to the entry at `end`, and that one.
-    pub(super) async fn close(self, end: Timestamp, end_term: i64) -> Result<ClosedSlice> {
+    /// Closes the slice: it holds everything up to the entry `end`, and that one.
+    pub(super) async fn close(self, end: EntryId) -> Result<ClosedSlice> {
         let Self { start, input, task, oplog, .. } = self;
         let entries = oplog.finish();
-        let after = start.after;
-        let span = Span { start: after, consistent: after, end, end_term: Some(end_term) };
+        let after = start.after.time;
+        let EntryId { time: end, term: end_term, wall_ms: end_wall_ms } = end;
+        let span = Span { start: after, consistent: after, end, end_term, end_wall_ms };
         let summary = Summary {
             finished_ms: now_ms(),
             consistency: Consistency::Slice,

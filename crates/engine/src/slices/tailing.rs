@@ -1,10 +1,9 @@
 //! Reading what a majority of a replica set has written, on whichever member can be read: without a gap, and each entry
 //! once.
 
-use crate::oplog::{tail, time_of};
+use crate::oplog::{EntryId, tail};
 use crate::{Error, Result};
 use async_channel::Receiver;
-use mongoark_bson_bytes::get;
 use mongoark_deployment::oplog::{self, Level, Tail};
 use mongoark_deployment::{Batch, Connection, Error as DeploymentError, Source, SourceOptions};
 use mongoark_model::Timestamp;
@@ -16,25 +15,11 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 /// How often the caller looks at other things.
 const TICK: Duration = Duration::from_millis(200);
 
-/// An entry's place in the history of a set: there are never two of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) time: Timestamp,
-    pub(super) term: i64,
-}
-
-impl Place {
-    pub(super) fn of(entry: &[u8]) -> Result<Self> {
-        let term = get(entry, "t").ok().flatten().and_then(|term| term.as_i64_lossless());
-        Ok(Self { time: time_of(entry)?, term: term.unwrap_or(-1) })
-    }
-}
-
 /// Where reading begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {
     /// Behind this entry, which must be there.
-    Behind(Place),
+    Behind(EntryId),
     /// Behind this time: the entry of it must be there, or the one that follows it directly.
     After(Timestamp),
 }
@@ -82,12 +67,12 @@ impl Tailing {
     }
 
     /// Whether the first entry that comes is the one that must be there; what is wrong where it is not.
-    pub(super) fn check_first(&mut self, from: From, first: Place) -> Option<String> {
+    pub(super) fn check_first(&mut self, from: From, first: EntryId) -> Option<String> {
         if std::mem::replace(&mut self.has_begun, true) {
             return None;
         }
         match from {
-            From::Behind(place) if place == first => None,
+            From::Behind(place) if place.may_be(&first) => None,
             From::After(time) if first.time == time || first.time == time.next() => None,
             From::Behind(place) if place.time == first.time => Some(format!(
                 "the entry at {} is another one by now: the set took back what a majority had",

@@ -6,6 +6,7 @@ use crate::dump_output::Entry;
 use crate::reading::Catalog;
 use crate::{Error, Result};
 use bson::RawDocumentBuf;
+use mongoark_deployment::indexes;
 use mongoark_model::Counts;
 use mongoark_monitor::Monitor;
 use std::collections::{HashMap, HashSet};
@@ -58,12 +59,12 @@ pub(super) fn of(catalog: Catalog, without_oplog: bool, monitor: &Monitor) -> Re
                 has_accounts |= found.metadata.kind.is_accounts();
                 let expected = Counts::new(found.documents, found.bytes);
                 let name = found.metadata.namespace.to_string();
-                streams.insert(found.stream, Taken { entry: entries.len(), name, expected });
                 for index in found.metadata.bucket_indexes.iter().map(indexes::name) {
                     let why =
                         "was made on the buckets of this time series, for which the format has no place";
                     monitor.fail(name.clone(), format!("index {index} {why}"), 0);
                 }
+                streams.insert(found.stream, Taken { entry: entries.len(), name, expected });
                 entries.push(entry);
             }
             // One collection that text cannot describe keeps no other behind.

@@ -84,7 +84,7 @@ fn chosen() -> Chosen {
         oplog: Some(Ok(window(48 * 3600, None))),
         user: Ok(User { names: vec!["keeper@admin".to_owned()], may_restore: false }),
         rights: vec![Right { what: "list all databases".to_owned(), outcome: Ok(()) }],
-        data: Ok(Data { databases: 2, collections: 9, bytes: 10_000_000_000, unknown: 0 }),
+        data: Ok(Data { databases: 2, collections: 9, bytes: 10_000_000_000, ..Data::default() }),
         // A hundred seconds for all.
         pace: Some(Ok(Pace { bytes: 200_000_000, seconds: 2.0, ..Pace::default() })),
     }
