@@ -208,6 +208,7 @@ fn others(desk: &Desk, archive: &Path, dump: &Path) -> Vec<(&'static str, Writes
         command
     };
     let (archive, dump) = (archive.to_owned(), dump.to_owned());
+    let damaged = archive.clone();
     let (folder_uri, gzip_uri) = (uri.clone(), uri);
     vec![
         (
@@ -231,6 +232,7 @@ fn others(desk: &Desk, archive: &Path, dump: &Path) -> Vec<(&'static str, Writes
             "convert into an archive",
             Box::new(move |disk| command(&["convert", "--no-encryption", arg(&dump)], &disk.join("archive"))),
         ),
+        ("salvage", Box::new(move |disk| command(&["salvage", arg(&damaged)], &disk.join("archive")))),
         ("key generate", Box::new(move |disk| command(&["key", "generate"], &disk.join("key")))),
     ]
 }

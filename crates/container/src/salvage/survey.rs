@@ -11,6 +11,9 @@ use super::scan::{Control, Found, Scanned, What};
 use crate::record::Retract;
 use crate::{Catalog, ChunkKind, End, IndexEntry, RecordKind, StreamTotals};
 
+/// No collection has more documents; whatever an archive claims, counts can be added up.
+const DOCUMENTS_MAX: u64 = 1 << 48;
+
 /// A chunk that is authentic and counts.
 #[derive(Debug, Clone, Copy)]
 pub struct SalvagedChunk {
@@ -301,7 +304,7 @@ impl Tally {
 
     /// With the stream's own totals.
     fn judge_closed(&self, seq: u64, totals: &StreamTotals, gaps: &Gaps) -> (Missing, bool) {
-        let missing = totals.documents.saturating_sub(self.documents);
+        let missing = totals.documents.saturating_sub(self.documents).min(DOCUMENTS_MAX);
         let holes = self.places.saturating_sub(self.all_chunks);
         let may_be_lost = self.is_retract_lost || gaps.retract.is_some_and(|gap| gap < seq);
         // As many chunks as counted are left or would fit into the places between those that are: none was taken back.

@@ -141,6 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_appears_meanwhile_is_not_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("dump");
+        let partial = PartialFolder::create(&path).unwrap();
+        fs::write(partial.partial().join("oplog.bson"), "x").unwrap();
+        // A plain rename would replace a folder that is empty.
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(partial.commit(), Err(Error::Refused(_))));
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_folder_that_is_given_up_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let partial = PartialFolder::create(&root.path().join("dump")).unwrap();

@@ -92,7 +92,8 @@ impl Places {
         Self { rules, ..Self::default() }
     }
 
-    /// A collection, time series or view that was restored; `target` is its name there.
+    /// A collection, time series or view that was restored; `target` is its name there. An archive that was salvaged may
+    /// hold a collection that its oplog must not be replayed onto: entries would be found by its UUID all the same.
     pub fn insert(&mut self, metadata: &CollectionMetadata, target: &CollectionMetadata) {
         self.insert_as(metadata, target, None, false);
     }
@@ -105,6 +106,10 @@ impl Places {
         uuid_there: Option<Uuid>,
         is_shared: bool,
     ) {
+        if !self.rules.takes(&metadata.namespace) {
+            self.give_up(metadata);
+            return;
+        }
         // A time series is a view of its buckets.
         if metadata.kind != CollectionKind::Collection {
             self.views.insert(metadata.namespace.clone(), target.namespace.clone());
@@ -624,6 +629,17 @@ mod tests {
         assert_eq!(step(&mut places, 6, rename("tmp.agg", "a", Some(1))), "rename e.tmp.agg e.a true");
         assert!(places.leftovers().is_empty());
         assert_eq!(step(&mut places, 6, rename("a", "z", None)), "drop e.a", "it leaves what is selected");
+        places.settle().unwrap();
+    }
+
+    #[test]
+    fn what_was_restored_but_is_excluded_is_written_to_under_no_name() {
+        let selection = Selection { include: Vec::new(), exclude: vec!["d.hurt".parse().unwrap()] };
+        let rules = Rules { selections: vec![selection], ..Rules::default() };
+        let mut places = places(rules, &[("hurt", 1), ("a", 2)]);
+        assert_eq!(write(&mut places, 1, "hurt"), None);
+        assert_eq!(step(&mut places, 1, rawdoc! { "drop": "hurt" }), "nothing");
+        assert_eq!(write(&mut places, 2, "a").as_deref(), Some("d.a"));
         places.settle().unwrap();
     }
 

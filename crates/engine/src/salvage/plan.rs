@@ -50,6 +50,7 @@ pub(super) struct Plan {
     oplog: Option<(u32, Vec<u8>)>,
     /// Numbers in the new archive, by those in the damaged one.
     streams: HashMap<u32, u32>,
+    has_whole_catalog: bool,
     consistency: Consistency,
     span: Option<Span>,
     /// What the damaged archive says of itself.
@@ -66,7 +67,7 @@ impl Plan {
     pub(super) fn of(damaged: &Salvage, stop: &Stop) -> Result<Self> {
         let mut plan = Self::new(damaged);
         let found = plan.read_catalogs(damaged);
-        plan.count(damaged);
+        plan.count(damaged, found.oplog.as_ref().map(|oplog| oplog.stream));
         plan.tell_of_the_whole(damaged, found.lost);
         plan.take_oplog(damaged, found.oplog, stop)?;
         if plan.collections.is_empty() && plan.oplog.is_none() && !plan.failures.is_empty() {
@@ -85,6 +86,7 @@ impl Plan {
             collections: Vec::new(),
             oplog: None,
             streams: HashMap::new(),
+            has_whole_catalog: false,
             consistency: Consistency::PerCollection,
             span: None,
             old,
@@ -144,7 +146,7 @@ impl Plan {
     }
 
     /// What each collection has lost.
-    fn count(&mut self, damaged: &Salvage) {
+    fn count(&mut self, damaged: &Salvage, oplog: Option<u32>) {
         for stream in damaged.streams() {
             match self.collection(stream.stream) {
                 Some(collection) if collection.is_view => {}
@@ -154,7 +156,9 @@ impl Plan {
                     self.fail(namespace.to_string(), message, documents);
                     self.missing.push(Lost { namespace: Some(namespace), documents: stream.missing });
                 }
-                None if is_of_oplog(stream.kind) || stream.kind.is_none() => {}
+                None if stream.stream == DEPLOYMENT_STREAM || Some(stream.stream) == oplog => {}
+                // What has no chunk and no end is a view, or nothing at all.
+                None if is_of_oplog(stream.kind) || is_empty(stream) => {}
                 None => self.count_nameless(stream),
             }
         }
@@ -162,10 +166,11 @@ impl Plan {
 
     /// Documents whose collection nobody knows.
     fn count_nameless(&mut self, stream: &SalvagedStream) {
-        let (documents, more) = match stream.missing {
-            Missing::Exactly(missing) => (stream.documents + missing, ""),
-            Missing::AtLeast(missing) => (stream.documents + missing, "at least "),
+        let (missing, more) = match stream.missing {
+            Missing::Exactly(missing) => (missing, ""),
+            Missing::AtLeast(missing) => (missing, "at least "),
         };
+        let documents = stream.documents.saturating_add(missing);
         let message = format!(
             "{more}{} cannot be carried over: the record with the name, options and indexes of their collection is lost",
             counted(documents, "document", "documents")
@@ -186,6 +191,7 @@ impl Plan {
         } else if self.old.is_none() {
             self.fail("", "what the archive says of itself at its end cannot be read", 0);
         }
+        self.has_whole_catalog = damaged.has_whole_catalog() && undescribed == 0;
         if !damaged.has_whole_catalog() {
             let message = "records that describe collections are lost or may be: some collections or views may be \
                            missing altogether";
@@ -221,7 +227,7 @@ impl Plan {
                     .to_owned(),
             ));
         }
-        if let Some(why) = self.why_without_oplog(damaged, &oplog.origin, is_whole, span) {
+        if let Some(why) = self.why_without_oplog(&oplog.origin, is_whole, span) {
             self.leave_oplog(why);
             return Ok(());
         }
@@ -240,19 +246,13 @@ impl Plan {
         Ok(())
     }
 
-    fn why_without_oplog(
-        &self,
-        damaged: &Salvage,
-        origin: &Origin,
-        is_whole: bool,
-        span: Option<Span>,
-    ) -> Option<&'static str> {
+    fn why_without_oplog(&self, origin: &Origin, is_whole: bool, span: Option<Span>) -> Option<&'static str> {
         let is_converted = *origin == Origin::Converted;
         if !is_whole {
             Some("parts of it are missing, or may be")
         } else if !is_converted && span.is_none() {
             Some("the end of the archive, which names the times that it leads to, is lost")
-        } else if !damaged.has_whole_catalog() || self.missing.iter().any(|lost| lost.namespace.is_none()) {
+        } else if !self.has_whole_catalog || self.missing.iter().any(|lost| lost.namespace.is_none()) {
             Some("it may write to collections whose description is lost")
         } else if is_converted && !self.missing.is_empty() {
             Some("it cannot be replayed onto collections of which documents are missing")
@@ -362,6 +362,10 @@ struct OldOplog {
     stream: u32,
     origin: Origin,
     body: Vec<u8>,
+}
+
+fn is_empty(stream: &SalvagedStream) -> bool {
+    stream.documents == 0 && matches!(stream.missing, Missing::Exactly(0) | Missing::AtLeast(0))
 }
 
 /// What is missing of a stream, and how many documents are known to be; nothing where nothing is.

@@ -328,3 +328,23 @@ impl Capture<'_> {
         Ok(())
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_taken_once_and_on_no_file_of_somebody_else() {
+        let root = tempfile::tempdir().unwrap();
+        let held = lock(root.path()).unwrap();
+        assert!(matches!(lock(root.path()), Err(Error::Refused(_))));
+        drop(held);
+        let path = root.path().join(LOCK);
+        std::fs::hard_link(&path, root.path().join("theirs")).unwrap();
+        assert!(matches!(lock(root.path()), Err(Error::Archive(_))));
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(root.path().join("elsewhere"), &path).unwrap();
+        assert!(lock(root.path()).is_err());
+        assert!(!root.path().join("elsewhere").exists(), "no link is followed");
+    }
+}
