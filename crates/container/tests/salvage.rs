@@ -10,6 +10,7 @@ use mongoark_container::{
     Chunk, ChunkKind, Codec, Error, ErrorKind, Existing, Header, Interrupted, Limits, Missing, OpenScratch,
     PartialFile, Salvage, SalvagedStream, SealScratch, Secret, WriteOptions, create,
 };
+use proptest::prelude::*;
 
 /// What a salvage finds.
 struct Left {
@@ -362,4 +363,93 @@ fn headers_that_overlap_are_no_more_work_than_the_file_is_long() {
     let salvage =
         Salvage::open(&file.path, &[], &Limits::default(), &|_| true, &mut |_| true).unwrap().unwrap();
     assert!(salvage.chunks().is_empty());
+}
+
+/// One thing that goes wrong with a file. Numbers count in thousandths of its length.
+#[derive(Debug, Clone)]
+enum Harm {
+    Flip(usize, u8),
+    Zero(usize, usize),
+    Cut(usize),
+    Remove(usize, usize),
+    /// A part is copied to another place.
+    Copy(usize, usize, usize),
+}
+
+impl Harm {
+    fn to(&self, bytes: &mut Vec<u8>) {
+        let len = bytes.len();
+        let at = |thousandth: usize| thousandth * len / 1000;
+        match *self {
+            Self::Flip(place, bits) => {
+                if let Some(byte) = bytes.get_mut(at(place)) {
+                    *byte ^= bits;
+                }
+            }
+            Self::Zero(place, length) => {
+                let end = (at(place) + length).min(len);
+                bytes[at(place)..end].fill(0);
+            }
+            Self::Cut(place) => bytes.truncate(at(place)),
+            Self::Remove(place, length) => {
+                let end = (at(place) + length).min(len);
+                bytes.drain(at(place)..end);
+            }
+            Self::Copy(from, length, to) => {
+                let part = bytes[at(from)..(at(from) + length).min(len)].to_vec();
+                let to = at(to);
+                bytes.splice(to..to, part);
+            }
+        }
+    }
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    // The first header stays: with both copies gone nothing can be read at all.
+    let place = 320usize..1000;
+    prop_oneof![
+        (place.clone(), 1u8..).prop_map(|(place, bits)| Harm::Flip(place, bits)),
+        (place.clone(), 1usize..300).prop_map(|(place, length)| Harm::Zero(place, length)),
+        place.clone().prop_map(Harm::Cut),
+        (place.clone(), 1usize..300).prop_map(|(place, length)| Harm::Remove(place, length)),
+        (place.clone(), 1usize..300, place).prop_map(|(from, length, to)| Harm::Copy(from, length, to)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_false_comes_out_whatever_goes_wrong(harms in prop::collection::vec(harm(), 1..5)) {
+        for options in both() {
+            let plan = Plan::sample();
+            let mut bytes = build(&plan, &options).unwrap().bytes;
+            for harm in &harms {
+                harm.to(&mut bytes);
+            }
+            let file = TestFile::new(&bytes);
+            if let Ok(left) = salvage(&file, &bytes, &options.secrets) {
+                left.is_of(&plan, "harmed");
+            }
+        }
+    }
+
+    /// Where nothing is encrypted, whoever can write the file can write anything into it.
+    #[test]
+    fn forged_records_do_no_harm(body in prop::collection::vec(any::<u8>(), 0..120), kind in 2u8..10, seq in any::<u16>()) {
+        let bytes = build(&Plan::sample(), &plain()).unwrap().bytes;
+        let id = bytes[24..40].to_vec();
+        let mut record = b"MREC".to_vec();
+        record.extend_from_slice(&[kind, u8::from(kind == END), 0, 0]);
+        record.extend_from_slice(&u64::from(seq % 40).to_le_bytes());
+        record.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        record.resize(28, 0);
+        let crc = |parts: &[&[u8]]| crc32fast::hash(&parts.concat()).to_le_bytes();
+        let (header, whole) = (crc(&[&id, &record]), crc(&[&id, &record, &body]));
+        let record = [&record[..], &header, &body, &whole].concat();
+        let front = places(&bytes)[0].end;
+        let forged = [&bytes[..front], &record, &bytes[front..]].concat();
+        let file = TestFile::new(&forged);
+        salvage(&file, &forged, &[]).unwrap();
+    }
 }

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
+use sha2::{Digest, Sha256};
+
 use super::scan::{Control, Found, Scanned, What};
 use crate::record::Retract;
 use crate::{Catalog, ChunkKind, End, IndexEntry, RecordKind, StreamTotals};
@@ -48,7 +50,7 @@ pub struct SalvagedStream {
     pub documents: u64,
     /// Documents that counted, and are not left.
     pub missing: Missing,
-    /// Whether chunks that the archive takes back may be among those that are left, because the record that says which is
+    /// Whether chunks that the archive takes back may be among those that are left, because a record that may say so is
     /// lost.
     pub may_hold_retracted: bool,
 }
@@ -266,17 +268,22 @@ struct Tally {
     documents: u64,
     /// Lost and counting, as far as the index tells.
     lost_documents: u64,
-    /// Left, counting or not, and the highest place of these.
-    all_chunks: u64,
-    places: u64,
+    /// Left, counting or not: how many from the first on without a gap, the hash over these, and whether there are others.
+    in_a_row: u64,
+    hash: Sha256,
+    has_gap: bool,
     is_retract_lost: bool,
 }
 
 impl Tally {
     fn left(&mut self, entry: &IndexEntry, is_retracted: bool) {
         self.kind = Some(chunk_kind(entry));
-        self.all_chunks += 1;
-        self.places = self.places.max(u64::from(entry.stream_seq) + 1);
+        if u64::from(entry.stream_seq) == self.in_a_row {
+            self.in_a_row += 1;
+            self.hash.update(entry.tag.0);
+        } else {
+            self.has_gap = true;
+        }
         if !is_retracted {
             self.chunks += 1;
             self.documents += u64::from(entry.documents);
@@ -305,17 +312,18 @@ impl Tally {
     /// With the stream's own totals.
     fn judge_closed(&self, seq: u64, totals: &StreamTotals, gaps: &Gaps) -> (Missing, bool) {
         let missing = totals.documents.saturating_sub(self.documents).min(DOCUMENTS_MAX);
-        let holes = self.places.saturating_sub(self.all_chunks);
         let may_be_lost = self.is_retract_lost || gaps.retract.is_some_and(|gap| gap < seq);
-        // As many chunks as counted are left or would fit into the places between those that are: none was taken back.
-        let is_balanced = self.chunks + holes == totals.chunks;
+        // The hash is over all chunks that there ever were. If they are all left, and as many count as should, none was
+        // taken back by a record that is lost.
+        let is_proven =
+            !self.has_gap && self.chunks == totals.chunks && self.hash.clone().finalize()[..] == totals.hash;
         let holds_more = self.chunks > totals.chunks || self.documents > totals.documents;
-        let is_doubtful = holds_more || self.is_retract_lost || (may_be_lost && !is_balanced);
+        let is_doubtful = holds_more || (may_be_lost && !is_proven);
         (if is_doubtful { Missing::AtLeast(missing) } else { Missing::Exactly(missing) }, is_doubtful)
     }
 
     fn judge_open(&self, gaps: &Gaps) -> (Missing, bool) {
-        let is_doubtful = self.is_retract_lost || (self.all_chunks > 0 && gaps.retract.is_some());
+        let is_doubtful = self.is_retract_lost || (self.kind.is_some() && gaps.retract.is_some());
         let is_exact = gaps.is_all_known && !is_doubtful;
         let lost = self.lost_documents;
         (if is_exact { Missing::Exactly(lost) } else { Missing::AtLeast(lost) }, is_doubtful)

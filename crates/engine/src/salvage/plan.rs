@@ -388,8 +388,8 @@ fn describe(stream: &SalvagedStream) -> Option<(String, u64)> {
         let separator = if message.is_empty() { "" } else { "; " };
         message.push_str(separator);
         message.push_str(
-            "it may hold documents twice, also in an older version: the dump had taken some back, and the record that \
-             says which is lost",
+            "it may hold documents twice, also in an older version: if the dump took some back and read them again, the \
+             record that says so is lost",
         );
     }
     Some((message, count))
