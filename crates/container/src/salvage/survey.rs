@@ -102,6 +102,7 @@ struct Gaps {
     catalog: Option<u64>,
     /// Lowest number that may have been a RETRACT record.
     retract: Option<u64>,
+    has_end: bool,
     /// END is there, and every number below it is known.
     is_all_known: bool,
 }
@@ -172,7 +173,8 @@ impl Records {
             known.extend(end.pages.iter().map(|page| page.seq));
             known.extend(end.epochs.iter().map(|epoch| epoch.seq));
         }
-        let mut gaps = Gaps { catalog: None, retract: None, is_all_known: self.end.is_some() };
+        let has_end = self.end.is_some();
+        let mut gaps = Gaps { catalog: None, retract: None, has_end, is_all_known: has_end };
         let mut next = 0;
         for seq in known {
             if seq > next {
@@ -325,7 +327,8 @@ impl Tally {
     fn judge_open(&self, gaps: &Gaps) -> (Missing, bool) {
         let is_doubtful = self.is_retract_lost || (self.kind.is_some() && gaps.retract.is_some());
         let is_exact = gaps.is_all_known && !is_doubtful;
-        let lost = self.lost_documents;
+        // What the index names and is lost may have been taken back, too.
+        let lost = if gaps.has_end && !is_doubtful { self.lost_documents } else { 0 };
         (if is_exact { Missing::Exactly(lost) } else { Missing::AtLeast(lost) }, is_doubtful)
     }
 }
