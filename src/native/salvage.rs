@@ -106,10 +106,16 @@ fn summary(salvaged: &Salvaged) -> String {
 }
 
 fn missing(lost: &[Lost]) -> String {
-    let mut parts: Vec<String> = lost.iter().take(NAMED_MAX).map(missing_of).collect();
+    let count = |one: &Lost| match one.documents {
+        Loss::Exactly(count) | Loss::AtLeast(count) => count,
+    };
+    let mut largest: Vec<&Lost> = lost.iter().collect();
+    largest.sort_by_key(|one| std::cmp::Reverse(count(one)));
+    let mut parts: Vec<String> = largest.into_iter().take(NAMED_MAX).map(missing_of).collect();
     let more = lost.len().saturating_sub(NAMED_MAX);
     if more > 0 {
-        parts.push(format!("; and of {} more", text::plural(more as u64, "namespace")));
+        let are = if more == 1 { "is" } else { "are" };
+        parts.push(format!("; {} more {are} named above", text::count(more as u64)));
     }
     parts.concat()
 }

@@ -263,7 +263,8 @@ impl Plan {
 
     fn leave_oplog(&mut self, why: &str) {
         let message = format!(
-            "left out: {why}. Without it each collection is as it was when it was read, all of them of no single moment"
+            "left out: {why}. Without it each collection is as it was when it was read; together they show no single point \
+             in time"
         );
         self.fail("oplog", message, 0);
     }
@@ -377,7 +378,8 @@ fn describe(stream: &SalvagedStream) -> Option<(String, u64)> {
         Missing::Exactly(0) => return None,
         Missing::Exactly(count) => (format!("{} {} missing", documents(count), are(count)), count),
         Missing::AtLeast(0) => {
-            ("documents may be missing: how many there were is no longer known".to_owned(), 0)
+            let found = documents(stream.documents);
+            (format!("{found} found, and more may be missing: how many there were is no longer known"), 0)
         }
         Missing::AtLeast(count) => (
             format!("at least {} {} missing; how many more is not known", documents(count), are(count)),
