@@ -6,6 +6,8 @@
 
 mod plan;
 mod renames;
+#[cfg(test)]
+mod tests;
 
 use crate::archive::{self, ArchiveInput, OpenChunk, Output, Written};
 use crate::catalog::Summary;
