@@ -2,6 +2,7 @@
 
 use super::context::{Context, check_output, is_pipe, unlock};
 use crate::exit::Exit;
+use crate::same_file::{Use, refuse_same};
 use crate::secrets::SecretArgs;
 use crate::terminal::text;
 use clap::Args;
@@ -10,8 +11,7 @@ use mongoark_engine::archive::Output;
 use mongoark_engine::container::{FileReader, Limits};
 use mongoark_engine::salvage::{self, Loss, Lost, Salvaged};
 use serde_json::{Value, json};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Namespaces that the last line names at most; the report names all.
 const NAMED_MAX: usize = 3;
@@ -47,35 +47,15 @@ pub async fn run(args: SalvageArgs, context: &Context) -> Exit {
 
 impl SalvageArgs {
     fn check(&self) -> Result<(), String> {
-        let (damaged, output) = (self.damaged.display(), self.output.display());
         if is_pipe(&self.damaged) || is_pipe(&self.output) {
             return Err("salvage reads a file and writes a file: neither can be -".to_owned());
         }
         check_output(&self.output, self.overwrite)?;
-        if is_same(&self.damaged, &self.output) {
-            return Err(format!(
-                "{damaged} cannot be replaced by what is salvaged from it: name another output"
-            ));
-        }
-        if is_same(&self.damaged, &partial(&self.output)) {
-            return Err(format!(
-                "{output} would be written to {damaged} first, which is what is to be salvaged: name another output"
-            ));
-        }
-        Ok(())
+        let mut uses =
+            vec![Use::reads("the damaged archive", &self.damaged), Use::writes("the output", &self.output)];
+        uses.extend(self.secrets.given.files());
+        refuse_same(&uses)
     }
-}
-
-/// The name that an output has while it is written.
-fn partial(output: &Path) -> PathBuf {
-    let mut name = OsString::from(output);
-    name.push(".partial");
-    name.into()
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    let (one, other) = (one.canonicalize(), other.canonicalize());
-    matches!((one, other), (Ok(one), Ok(other)) if one == other)
 }
 
 async fn salvaged(args: SalvageArgs, context: &Context) -> Result<Value> {

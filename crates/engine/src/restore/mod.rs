@@ -142,6 +142,7 @@ pub async fn restore(
     stop: &Stop,
 ) -> Result<RestoreReport> {
     let since = Instant::now();
+    let is_file = archive.is_verified_ahead();
     let target = &target.tagged(&ledger::tag(archive.id()));
     let prepared = prepare(target, archive, options, monitor, stop).await?;
     if options.dry_run {
@@ -163,9 +164,20 @@ pub async fn restore(
     let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
     let closed = ledger.close(restored.is_ok(), may_go_on, monitor).await;
     let (mut report, ()) = crate::error::cause_of(restored, closed)?;
+    if !is_file {
+        report.summary.iter().for_each(|summary| tell_what_it_lacks(summary, monitor));
+    }
     report.namespaces.sort_by(|a, b| a.from.cmp(&b.from));
     monitor.stage("restore", since);
     Ok(report)
+}
+
+/// What an archive says of itself that it does not hold: a dump that ended with exit code 3, or a salvage. The restore brings all
+/// that there is, and so this does not change how it ends.
+fn tell_what_it_lacks(summary: &Summary, monitor: &Monitor) {
+    for failure in &summary.failures {
+        monitor.warn("", format!("the archive lacks something: {failure}"));
+    }
 }
 
 /// A restore of which all is known, and nothing is written.
@@ -208,6 +220,7 @@ async fn prepare(
         None => Phase::Preparing,
     };
     expiry::tell(&plan.namespaces, options.ttl, monitor);
+    feed.summary_ahead().into_iter().for_each(|summary| tell_what_it_lacks(summary, monitor));
     if let Some(oplog) = oplog.as_ref().filter(|_| is_file) {
         oplog.check(target, &plan, options, monitor).await?;
     }

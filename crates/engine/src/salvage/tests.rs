@@ -3,7 +3,7 @@
 use super::{Salvaged, salvage};
 use crate::archive::Output;
 use crate::catalog::{Consistency, Summary, encode_collection, encode_oplog};
-use crate::oplog::{Origin, Scope, SliceStart, Span};
+use crate::oplog::{EntryId, Origin, Scope, SliceStart, Span};
 use crate::reading::{Archive, Feed};
 use crate::{Error, Stop};
 use bson::{RawDocumentBuf, Timestamp as BsonTimestamp, rawdoc};
@@ -20,6 +20,7 @@ fn collection(name: &str) -> Vec<u8> {
         options: rawdoc! {},
         uuid: Some([7; 16]),
         indexes: Vec::new(),
+        bucket_indexes: Vec::new(),
     })
 }
 
@@ -64,7 +65,13 @@ fn archive(origin: &Origin, entries: &[RawDocumentBuf]) -> Vec<u8> {
     let summary = Summary {
         finished_ms: 1,
         consistency: if is_slice { Consistency::Slice } else { Consistency::PointInTime },
-        span: Some(Span { start: time(1), consistent: time(2), end: time(9), end_term: Some(1) }),
+        span: Some(Span {
+            start: time(1),
+            consistent: time(2),
+            end: time(9),
+            end_term: Some(1),
+            end_wall_ms: None,
+        }),
         totals: Counts::default(),
         changes: Vec::new(),
         failures: Vec::new(),
@@ -139,7 +146,7 @@ async fn a_converted_oplog_goes_along_only_if_nothing_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slice_is_carried_over_whole_or_not_at_all() {
-    let origin = Origin::Slice(SliceStart { after: time(1), gap: None });
+    let origin = Origin::Slice(SliceStart { after: EntryId::at(time(1)), ..SliceStart::default() });
     let bytes = archive(&origin, &[command(rawdoc! { "drop": "MARKED" })]);
     let (_, _, consistency, oplog) = salvaged(&bytes[..bytes.len() - 10]).await.unwrap();
     assert_eq!((consistency, oplog), (Consistency::Slice, Some(origin)));
