@@ -6,6 +6,7 @@
 mod support;
 
 use bson::{Bson, Document, doc};
+use mongoark_test_support::fault::FailCommand;
 use mongoark_test_support::{ReplicaSet, Server, connect};
 use mongodb::Client;
 use serde_json::Value;
@@ -226,6 +227,182 @@ async fn a_document_that_stands_twice_in_the_archive_is_settled_by_the_oplog_and
     assert_eq!(value(&desk.all("d", "c").await[7]), "new");
 }
 
+/// A collection, and an oplog that changes its documents over and over, ending with `last`.
+fn churned(entries: u32) -> Vec<u8> {
+    let mut forge = Forge::new();
+    forge.collection(1, "d", "c");
+    forge.oplog(2, Some(100));
+    forge.documents(1, &numbered(0..100, "archive"));
+    let replaced = |n: u32| {
+        let id = i32::try_from(n % 100).unwrap();
+        let mut change =
+            doc! { "ts": support::forge::ts(101 + n), "t": 1_i64, "v": 2_i64, "op": "u", "ns": "d.c" };
+        change.extend(doc! { "ui": support::forge::uuid(1), "o2": { "_id": id }, "o": { "_id": id, "v": n.to_string() } });
+        raw(&change)
+    };
+    forge.entries(2, &[entry(100, "c", "d.$cmd", Some(3), doc! { "create": "made" })]);
+    for some in (0..entries).collect::<Vec<_>>().chunks(5_000) {
+        forge.entries(2, &some.iter().map(|n| replaced(*n)).collect::<Vec<_>>());
+    }
+    forge.finish(Some((100, 100, 101 + entries)))
+}
+
+impl Desk {
+    /// A restore whose oplog is under way, with some of it written down.
+    async fn replaying(&self, file: &PathBuf) -> std::process::Child {
+        let slow = FailCommand::new(["applyOps"]).app_name("mongoark").block(Duration::from_millis(200));
+        slow.enable(&self.client).await;
+        let uri = self.target.uri();
+        let mut restore = program();
+        restore.args(["restore", "--uri", &uri, "--checkpoint-every", "0.1"]).arg(file);
+        let child = restore.stderr(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.operations_done().await < 2_000 {
+            assert!(Instant::now() < deadline, "the replay does not get on");
+            sleep(Duration::from_millis(20)).await;
+        }
+        child
+    }
+
+    async fn operations_done(&self) -> i64 {
+        let mut most = 0;
+        for name in self.client.database("mongoark").list_collection_names().await.unwrap() {
+            for note in self.all("mongoark", &name).await {
+                most = most.max(note.get_i64("done").unwrap_or_default());
+            }
+        }
+        most
+    }
+
+    /// Fails unless every document is as the last entry about it says.
+    async fn expect_churned(&self, entries: u32) {
+        for (document, n) in self.all("d", "c").await.iter().zip(entries - 100..) {
+            assert_eq!(value(document), n.to_string());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_stood_still_does_nothing_behind_the_one_that_took_over() {
+    const ENTRIES: u32 = 40_000;
+    let desk = Desk::new().await;
+    let file = desk.put("archive", &churned(ENTRIES));
+    let first = desk.replaying(&file).await;
+    // SAFETY: kill takes plain numbers, and the child has not been waited for.
+    let signal = |signal| unsafe { libc::kill(first.id().cast_signed(), signal) };
+    signal(libc::SIGSTOP);
+    FailCommand::disable(&desk.client).await;
+    desk.restore(&file, &["--resume"]).expect(0);
+    desk.expect_churned(ENTRIES).await;
+    let c = desk.client.database("d").collection::<Document>("c");
+    c.update_one(doc! { "_id": 7 }, doc! { "$set": { "v": "application" } }).await.unwrap();
+    c.delete_one(doc! { "_id": 8 }).await.unwrap();
+    signal(libc::SIGCONT);
+    finished(first).expect(1).says("another run restores this archive into this target");
+    let found = desk.all("d", "c").await;
+    assert!(found.len() == 99 && value(&found[7]) == "application", "{:?}", &found[5..10]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_oplog_made_is_looked_for_before_it_goes_on() {
+    const ENTRIES: u32 = 20_000;
+    let desk = Desk::new().await;
+    let file = desk.put("archive", &churned(ENTRIES));
+    for made_anew in [false, true] {
+        let mut first = desk.replaying(&file).await;
+        first.kill().unwrap();
+        first.wait().unwrap();
+        FailCommand::disable(&desk.client).await;
+        desk.client.database("d").collection::<Document>("made").drop().await.unwrap();
+        if made_anew {
+            desk.insert("d", "made", doc! { "_id": 1, "v": "application" }).await;
+        }
+        desk.restore(&file, &["--resume"]).expect(1).says("d.made was dropped, renamed or made anew");
+        desk.client.database("d").drop().await.unwrap();
+        desk.client.database("mongoark").drop().await.unwrap();
+    }
+    let mut first = desk.replaying(&file).await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    FailCommand::disable(&desk.client).await;
+    desk.restore(&file, &["--resume"]).expect(0);
+    desk.expect_churned(ENTRIES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_is_told_again_by_a_run_that_resumes_behind_the_replay() {
+    let desk = Desk::new().await;
+    let mut forge = Forge::new();
+    let indexes = doc! { "indexes": [{ "v": 2, "key": { "v": 1 }, "name": "v" }] };
+    let mut described =
+        doc! { "kind": "collection", "db": "d", "collection": "c", "type": "collection", "options": {} };
+    described.extend(doc! { "uuid": support::forge::uuid(1) });
+    described.extend(indexes);
+    forge.catalog(1, &described);
+    forge.oplog(2, Some(100));
+    forge.documents(1, &numbered(0..1000, "archive"));
+    let cut = forge.position();
+    forge.documents(1, &numbered(1000..2000, "archive"));
+    forge.entries(2, &[entry(101, "i", "d.c", Some(1), doc! { "_id": 5000, "v": "oplog" })]);
+    let bytes = forge.finish(Some((100, 101, 101)));
+    let file = desk.put("archive", &bytes);
+    desk.restore_cut(&bytes[..cut], 1).await.expect(1);
+    desk.insert("d", "c", doc! { "_id": 1500, "v": "application" }).await;
+    let slow = FailCommand::new(["createIndexes"]).app_name("mongoark").block(Duration::from_secs(3));
+    slow.enable(&desk.client).await;
+    let uri = desk.target.uri();
+    let mut restore = program();
+    restore.args(["restore", "--uri", &uri, "--checkpoint-every", "0.05", "--resume"]).arg(&file);
+    let mut child = restore.stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while desk.all("d", "c").await.len() < 2001 {
+        assert!(Instant::now() < deadline, "the replay does not get on");
+        sleep(Duration::from_millis(20)).await;
+    }
+    // It is in the index build by now, and writes notes on.
+    sleep(Duration::from_secs(1)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    FailCommand::disable(&desk.client).await;
+    desk.restore(&file, &["--resume"]).expect(3).says("1 documents were not restored").says("1500");
+    assert_eq!(value(&desk.all("d", "c").await[1500]), "application");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_series_that_the_oplog_makes_is_replaced_where_that_is_asked_for() {
+    let desk = Desk::new().await;
+    let at = bson::DateTime::from_millis(1_700_000_000_000);
+    let series = doc! { "create": "s", "timeseries": { "timeField": "t" } };
+    let mut forge = Forge::new();
+    forge.collection(1, "d", "c");
+    forge.oplog(2, Some(100));
+    let options = doc! { "timeField": "t", "granularity": "seconds", "bucketMaxSpanSeconds": 3600 };
+    let create = doc! {
+        "create": "system.buckets.s", "clusteredIndex": true, "timeseries": &options,
+        "validator": { "$jsonSchema": { "bsonType": "object" } },
+    };
+    let view = doc! {
+        "_id": "d.s", "viewOn": "system.buckets.s",
+        "pipeline": [{ "$_internalUnpackBucket": {
+            "timeField": "t", "bucketMaxSpanSeconds": 3600, "exclude": [] } }],
+    };
+    forge.entries(
+        2,
+        &[entry(101, "c", "d.$cmd", Some(5), create), entry(102, "i", "d.system.views", Some(6), view)],
+    );
+    forge.documents(1, &numbered(0..3, "archive"));
+    let file = desk.put("archive", &forge.finish(Some((100, 102, 102))));
+    desk.client.database("d").run_command(series).await.unwrap();
+    desk.insert("d", "s", doc! { "t": at, "n": 1 }).await;
+    desk.restore(&file, &[]).expect(1).says("d.s");
+    assert_eq!(desk.count("d", "s").await, 1, "it stays unless it is to be replaced");
+    for _ in 0..2 {
+        desk.restore(&file, &["--existing", "drop"]).expect(0);
+        assert_eq!(desk.count("d", "s").await, 0);
+        desk.insert("d", "s", doc! { "t": at, "n": 1 }).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_of_the_targets_own_is_a_conflict_and_stays() {
     let desk = Desk::new().await;
@@ -383,15 +560,6 @@ async fn what_a_dump_would_not_take_is_not_restored() {
 async fn a_collection_through_which_accounts_are_merged_is_not_dropped() {
     let desk = Desk::new().await;
     desk.insert("admin", "tempusers", doc! { "_id": 1, "v": "mine" }).await;
-    let user = |name: &str| {
-        raw(&doc! {
-            "_id": format!("d.{name}"), "user": name, "db": "d", "roles": [],
-            "credentials": { "SCRAM-SHA-256": {
-                "iterationCount": 15000, "salt": "cJSoCuEyFbDFsYHXs5JFNYXjpmmVsyKrSGKeSA==",
-                "storedKey": "tGCLf7pIHbMYjgGMPBOuDJrpRWZ1AXqgbCEWFSoJfJI=", "serverKey": "3sEdXlwSDYPOdqMQJTHbXuMRp0/x5wTOQlhuKmBc6hc=",
-            } },
-        })
-    };
     let mut forge = Forge::new();
     forge.described(1, "admin", "system.users", "users", doc! {}, Bson::Null);
     forge.collection(2, "d", "c");
@@ -415,6 +583,58 @@ async fn a_collection_through_which_accounts_are_merged_is_not_dropped() {
     desk.restore(&file, &[]).expect(2).says("admin.tempusers");
     desk.restore(&file, &["--rename", "admin.tempusers=d.tempusers"]).expect(0);
     assert_eq!(desk.count("d", "tempusers").await, 3);
+}
+
+/// A user of database `d`.
+fn user(name: &str) -> bson::RawDocumentBuf {
+    raw(&doc! {
+    "_id": format!("d.{name}"), "user": name, "db": "d", "roles": [],
+        "credentials": { "SCRAM-SHA-256": {
+            "iterationCount": 15000, "salt": "cJSoCuEyFbDFsYHXs5JFNYXjpmmVsyKrSGKeSA==",
+            "storedKey": "tGCLf7pIHbMYjgGMPBOuDJrpRWZ1AXqgbCEWFSoJfJI=", "serverKey": "3sEdXlwSDYPOdqMQJTHbXuMRp0/x5wTOQlhuKmBc6hc=",
+        } },
+    })
+}
+
+/// Archives of a user alone.
+fn of_a_user(name: &str) -> Vec<u8> {
+    let mut forge = Forge::new();
+    forge.described(1, "admin", "system.users", "users", doc! {}, Bson::Null);
+    forge.documents(1, &[user(name)]);
+    forge.finish(None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_restore_leaves_no_credentials_about_without_a_word() {
+    let desk = Desk::new().await;
+    for way in ["--resume", "--existing"] {
+        let file = desk.put("archive", &of_a_user(way.trim_start_matches('-')));
+        let merging = FailCommand::new(["_mergeAuthzCollections"]).block(Duration::from_secs(20));
+        merging.enable(&desk.client).await;
+        let uri = desk.target.uri();
+        let mut child = program();
+        child.args(["restore", "--uri", &uri]).arg(&file).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while desk.count("admin", "tempusers").await == 0 {
+            assert!(Instant::now() < deadline, "no user is on the way");
+            sleep(Duration::from_millis(20)).await;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        FailCommand::disable(&desk.client).await;
+        // Another archive's restore does not take it for its own.
+        let other = desk.put("other", &of_a_user("eve"));
+        desk.restore(&other, &[]).expect(1).says("it holds credentials");
+        let more: &[&str] = if way == "--resume" { &["--resume"] } else { &["--existing", "drop"] };
+        desk.restore(&file, more)
+            .expect(0)
+            .says("admin.tempusers: an interrupted restore of this archive left");
+        assert!(!desk.exists("admin", "tempusers").await);
+    }
+    let users =
+        desk.client.database("admin").run_command(doc! { "usersInfo": { "forAllDBs": true } }).await.unwrap();
+    assert_eq!(users.get_array("users").unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

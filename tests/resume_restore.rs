@@ -87,6 +87,17 @@ impl Desk {
         child.kill().unwrap();
         assert_eq!(finished(child).code, -1);
         FailCommand::disable(&self.client).await;
+        // What it had sent is done by then, and does not meet what comes next.
+        let under_way = doc! { "currentOp": 1, "command.comment": { "$regex": "^mongoark restore" } };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let found = self.client.database("admin").run_command(under_way.clone()).await.unwrap();
+            if found.get_array("inprog").unwrap().is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "a command of a killed restore does not end");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Chunks that the notes say are written of any collection.
@@ -247,5 +258,45 @@ async fn documents_that_were_removed_since_are_restored_again() {
     let removed = large.delete_many(doc! {}).await.unwrap().deleted_count;
     assert!(removed > 0);
     support::run(&mut desk.restore(&["--resume"])).expect(0).says("d.large: has lost ");
+    desk.expect_whole().await;
+}
+
+/// Stops a process where it is, or lets it go on.
+fn signal(child: &Child, signal: libc::c_int) {
+    // SAFETY: kill takes plain numbers, and the child has not been waited for.
+    unsafe { libc::kill(child.id().cast_signed(), signal) };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_stood_still_writes_nothing_behind_the_one_that_took_over() {
+    let desk = Desk::new().await;
+    let first = desk.under_way(&[]).await;
+    signal(&first, libc::SIGSTOP);
+    FailCommand::disable(&desk.client).await;
+    support::run(&mut desk.restore(&["--resume"])).expect(0);
+    // From now on the data is the application's.
+    let large = desk.client.database("d").collection::<Document>("large");
+    large.delete_many(doc! {}).await.unwrap();
+    signal(&first, libc::SIGCONT);
+    finished(first).expect(1).says("another run restores this archive into this target");
+    assert_eq!(large.count_documents(doc! {}).await.unwrap(), 0);
+    assert!(!desk.client.list_database_names().await.unwrap().contains(&"mongoark".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_somebody_else_made_meanwhile_is_not_taken_for_the_restores() {
+    let desk = Desk::new().await;
+    let view = doc! { "create": "view", "viewOn": "large", "pipeline": [{ "$match": { "v": 1 } }] };
+    desk.source.database("d").run_command(view).await.unwrap();
+    std::fs::remove_file(desk.archive()).unwrap();
+    let uri = desk.origin.uri();
+    mongoark(&["dump", "--uri", &uri, "--no-encryption", arg(&desk.archive())]).expect(0);
+    desk.broken_off(&[]).await;
+    let db = desk.client.database("d");
+    let other = doc! { "create": "view", "viewOn": "capped", "pipeline": [] };
+    db.run_command(other).await.unwrap();
+    support::run(&mut desk.restore(&["--resume"])).expect(1).says("d.view is another view or collection");
+    db.collection::<Document>("view").drop().await.unwrap();
+    support::run(&mut desk.restore(&["--resume"])).expect(0);
     desk.expect_whole().await;
 }

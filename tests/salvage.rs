@@ -385,7 +385,7 @@ async fn what_a_killed_dump_leaves_is_salvaged_and_never_while_it_runs() {
     assert_eq!(finished(dump).code, -1);
     FailCommand::disable(&client).await;
     let before = fs::read(&partial).unwrap();
-    salvage("archive").expect(2).says("name another output");
+    salvage("archive").expect(2).says("are the same file");
     assert_eq!(fs::read(&partial).unwrap(), before);
     salvage("out").expect(3).says("the archive ends early");
     salvage("out").expect(2).says("exists");
@@ -415,7 +415,7 @@ async fn what_cannot_be_salvaged_is_refused_and_nothing_is_made() {
     desk.run("salvage", &[arg(&desk.path("key")), arg(&out)]).expect(1).says("not a mongoark archive");
     desk.run("salvage", &["-", arg(&out)]).expect(2);
     desk.run("salvage", &[arg(&damaged), "-"]).expect(2);
-    desk.run("salvage", &["--overwrite", arg(&damaged), arg(&damaged)]).expect(2).says("name another output");
+    desk.run("salvage", &["--overwrite", arg(&damaged), arg(&damaged)]).expect(2).says("are the same file");
     assert!(!out.exists() && !desk.path("out.partial").exists());
     // No other command takes what is damaged.
     for command in ["verify", "ls"] {

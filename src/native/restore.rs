@@ -83,7 +83,7 @@ pub async fn run(args: RestoreArgs, context: &Context) -> Exit {
     };
     let dry_run = args.dry_run;
     let display = context.progress.show(context.monitor.clone());
-    let outcome = restore(args, archive, slices, context).await;
+    let outcome = Box::pin(restore(args, archive, slices, context)).await;
     display.finish();
     if let Ok(report) = &outcome
         && !dry_run

@@ -87,6 +87,8 @@ impl Target {
 
     async fn send_operations(&self, command: &RawDocumentBuf) -> Result<(), Box<ApplyFailure>> {
         const ACTION: &str = "apply oplog entries";
+        let held = self.hold().await;
+        held.map_err(|error| Box::new(ApplyFailure { applied: Vec::new(), error }))?;
         let sent = self.client.database("admin").run_raw_command(command.clone()).await;
         match sent.while_doing(|| ACTION.to_owned()) {
             Ok(reply) => write_concern_error(&reply, ACTION)

@@ -56,10 +56,14 @@ pub async fn collection(source: &Source, namespace: &Namespace) -> Result<Option
 
 /// The UUID that a namespace has now; nothing where it does not exist or has none.
 pub async fn uuid_of(source: &Source, namespace: &Namespace) -> Result<Option<[u8; 16]>> {
+    uuid_on(&source.client, From::Pinned, namespace).await
+}
+
+pub(crate) async fn uuid_on(client: &Client, from: From, namespace: &Namespace) -> Result<Option<[u8; 16]>> {
     let action = format!("look for {namespace}");
     let command =
         rawdoc! { "listCollections": 1, "filter": { "name": namespace.collection.as_str() }, "cursor": {} };
-    let found = command::all(&source.client.database(&namespace.db), From::Pinned, command, &action).await?;
+    let found = command::all(&client.database(&namespace.db), from, command, &action).await?;
     Ok(found.first().and_then(|entry| uuid(entry)))
 }
 

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Reply,
     /// The deployment is of a kind this cannot work on.
     Unsupported,
+    /// Another run writes to the target in place of this one.
+    Fenced,
     /// The member that was read was restarted or rolled back meanwhile: places in it mean nothing any more.
     AnotherLife,
 }

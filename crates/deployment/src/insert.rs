@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result, While};
 use crate::patience::Patience;
 use crate::settle::{self, There};
 use crate::target::{Target, raw};
+use crate::write_concern::Acknowledgment;
 use bson::{Bson, Document, RawDocumentBuf};
 use mongoark_bson_bytes as bytes;
 use mongoark_bson_bytes::Builder;
@@ -41,6 +42,9 @@ pub struct Rejected {
 pub struct InsertOutcome {
     /// Documents that are now on the target by this run.
     pub inserted: u64,
+    /// Those among them that were found there already where an earlier run may have written them: of two copies in an archive the
+    /// second is found, too.
+    pub found: u64,
     /// Documents that were there before, byte for byte.
     pub identical: u64,
     /// Documents that the server refused.
@@ -267,6 +271,7 @@ impl Inserter {
     /// Sends the batch once. A step-down while the server waits for the majority comes as a write
     /// concern error: what was written may be rolled back, so that is a failure that may pass.
     async fn send(&self, batch: &[&[u8]]) -> Result<Document> {
+        self.target.hold().await?;
         let database = self.target.client.database(&self.namespace.db);
         let reply = database.run_raw_command(self.command(batch)?).await.while_doing(|| self.action());
         // The key of a duplicate that is not UTF-8 stands in the reply as it is.
@@ -294,7 +299,10 @@ impl Inserter {
         let tried = if self.ordered { first.map_or(batch.len(), |first| first + 1) } else { batch.len() };
         let refused: HashSet<usize> = errors.iter().map(|error| error.index).collect();
         let inserted = (tried - refused.len()) as u64;
-        check_count(reply, inserted).map_err(|message| Error::reply(self.action(), message))?;
+        // Who asks for no acknowledgment gets no count.
+        if self.target.write_concern.w != Acknowledgment::Members(0) {
+            check_count(reply, inserted).map_err(|message| Error::reply(self.action(), message))?;
+        }
         outcome.inserted += inserted;
         if !self.target.keeps_zero_timestamps() {
             self.keep_zero_timestamps(&batch[..tried], &refused, outcome).await?;
@@ -314,7 +322,10 @@ impl Inserter {
         outcome: &mut InsertOutcome,
     ) -> Result<()> {
         match there {
-            There::Same => outcome.inserted += 1,
+            There::Same => {
+                outcome.inserted += 1;
+                outcome.found += 1;
+            }
             There::SameButTime => {
                 if self.replace(document, outcome).await? {
                     outcome.inserted += 1;

@@ -32,6 +32,32 @@ impl Notes {
         Self { target: target.clone(), namespace: Namespace::new(DATABASE, name) }
     }
 
+    /// Notes that only one run writes, and that are gone, under this name, once another has taken over.
+    #[must_use]
+    pub fn of_run(&self, run: &str) -> Self {
+        let name = format!("{}.{run}", self.namespace.collection);
+        Self { target: self.target.clone(), namespace: Namespace::new(DATABASE, name) }
+    }
+
+    /// Those of single runs that are there.
+    pub async fn of_runs(&self) -> Result<Vec<Self>> {
+        let prefix = format!("{}.", self.namespace.collection);
+        let there = self.target.collections(&self.namespace.db).await?;
+        let of_runs = there.into_iter().map(|metadata| metadata.namespace);
+        let of_runs = of_runs.filter(|namespace| namespace.collection.starts_with(&prefix));
+        Ok(of_runs.map(|namespace| Self { target: self.target.clone(), namespace }).collect())
+    }
+
+    /// Takes the notes of earlier runs over: from now on they are this run's, and whatever an earlier one sends together with a
+    /// note of its own comes to nothing.
+    pub async fn take_over(&self, run: &str) -> Result<()> {
+        let own = self.of_run(run);
+        for earlier in self.of_runs().await?.into_iter().filter(|it| it.namespace != own.namespace) {
+            self.target.rename(&earlier.namespace, &own.namespace, true).await?;
+        }
+        Ok(())
+    }
+
     /// Where they are.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
@@ -119,17 +145,20 @@ impl Notes {
         operation.str("op", "i").str("ns", self.namespace.to_string()).document("o", note).finish()
     }
 
-    /// Takes all of them away.
+    /// Takes all of them away, those of single runs first.
     pub async fn clear(&self) -> Result<()> {
+        for of_run in self.of_runs().await? {
+            self.target.drop(&of_run.namespace).await?;
+        }
         self.target.drop(&self.namespace).await
     }
 
     /// Waits until the server has nothing to do any more for commands with the target's tag, which a run that was killed
-    /// may have left under way. Where the user may not ask, nothing is known.
-    pub async fn wait_for_earlier_commands(&self) -> Result<()> {
+    /// may have left under way, or until `stops`. Where the user may not ask, nothing is known.
+    pub async fn wait_for_earlier_commands(&self, stops: impl Fn() -> bool) -> Result<()> {
         let Some(tag) = self.target.tag() else { return Ok(()) };
         let (mut free, mut patience) = (0, Patience::default());
-        while free < 2 {
+        while free < 2 && !stops() {
             let mut command = Builder::new();
             command.i32("currentOp", 1).bool("$ownOps", true).str("command.comment", tag);
             let database = self.target.client.database("admin");

@@ -7,6 +7,7 @@ use crate::command::{self, From};
 use crate::connection::Connection;
 use crate::connection_options::ConnectionOptions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lease::Lease;
 use crate::source;
 use crate::stats::whole;
 use crate::uri::ConnectionString;
@@ -36,6 +37,8 @@ pub struct Target {
     retries_writes: bool,
     /// What commands that write say they belong to.
     tag: Option<Arc<str>>,
+    /// Until when they may be sent.
+    lease: Option<Lease>,
 }
 
 impl Target {
@@ -61,7 +64,16 @@ impl Target {
         // One that is not there from the beginning is not waited for.
         command::write(&client, "admin", raw(&mut ping)?, "reach the primary", Error::is_passing).await?;
         let retries_writes = connection.retries_writes();
-        Ok(Self { client, write_concern, topology, server_version, version, retries_writes, tag: None })
+        Ok(Self {
+            client,
+            write_concern,
+            topology,
+            server_version,
+            version,
+            retries_writes,
+            tag: None,
+            lease: None,
+        })
     }
 
     /// The same deployment; every command that writes says that it belongs to this (in its `comment`, which servers
@@ -70,6 +82,20 @@ impl Target {
     pub fn tagged(&self, tag: &str) -> Self {
         let tag = self.is_at_least(4, 4).then(|| Arc::from(tag));
         Self { tag, ..self.clone() }
+    }
+
+    /// The same deployment, written to only while this lease holds.
+    #[must_use]
+    pub fn leased(&self, lease: &Lease) -> Self {
+        Self { lease: Some(lease.clone()), ..self.clone() }
+    }
+
+    /// Waits while it is not known whether anything may be written.
+    pub(crate) async fn hold(&self) -> Result<()> {
+        match &self.lease {
+            Some(lease) => lease.hold().await,
+            None => Ok(()),
+        }
     }
 
     /// What commands that write say they belong to.
@@ -158,6 +184,11 @@ impl Target {
         Ok(!found.is_empty())
     }
 
+    /// The UUID of a collection; nothing where there is none of that name.
+    pub async fn uuid(&self, namespace: &Namespace) -> Result<Option<[u8; 16]>> {
+        catalog::uuid_on(&self.client, From::Primary, namespace).await
+    }
+
     /// How many documents a collection has by the server's own count, which a crash may leave wrong; nothing where the user
     /// may not ask.
     pub async fn count(&self, namespace: &Namespace) -> Result<Option<u64>> {
@@ -204,6 +235,7 @@ impl Target {
 
     /// Runs a write command with the target's write concern appended.
     pub(crate) async fn run(&self, db: &str, mut command: Builder, action: &str) -> Result<bson::Document> {
+        self.hold().await?;
         self.complete(&mut command);
         command::write(&self.client, db, raw(&mut command)?, action, Error::may_pass).await
     }

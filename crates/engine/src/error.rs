@@ -1,6 +1,7 @@
 //! Errors of the flows.
 
 use mongoark_container::ErrorKind as ArchiveErrorKind;
+use mongoark_deployment::ErrorKind;
 use mongoark_model::{Namespace, Timestamp};
 use std::path::PathBuf;
 
@@ -251,6 +252,9 @@ impl Error {
     pub(crate) fn is_consequence(&self) -> bool {
         match self {
             Self::PipelineClosed(_) => true,
+            // Who has taken over, and from whom, is told by whoever found out.
+            Self::Deployment(error) => error.kind() == ErrorKind::Fenced,
+            Self::Unreplayable { source, .. } => source.kind() == ErrorKind::Fenced,
             Self::Restoring { source, .. } | Self::Applying(source) => source.is_consequence(),
             _ => false,
         }

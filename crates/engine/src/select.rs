@@ -162,6 +162,8 @@ pub fn is_dumped_database(db: &str) -> bool {
 /// the other `system.*` are the server's own. `admin.system.keys` is a secret of the deployment.
 pub fn is_dumped(namespace: &Namespace, kind: CollectionKind) -> bool {
     match namespace.db.as_str() {
+        // What a restore under way writes down about itself.
+        "mongoark" if namespace.collection.starts_with("restore.") => false,
         "config" => CONFIG_TAKEN.contains(&namespace.collection.as_str()),
         "admin" if kind.is_accounts() => true,
         _ => !namespace.is_system() || namespace.collection == "system.js",
@@ -272,6 +274,7 @@ mod tests {
             "admin.system.version",
             "config.transactions",
             "config.system.sessions",
+            "mongoark.restore.0123",
         ] {
             assert!(!is_dumped(&ns(name), collection), "{name}");
         }

@@ -63,11 +63,26 @@ impl Replay<'_> {
     async fn create(&mut self, entry: &Entry<'_>, target: &Namespace) -> Result<()> {
         let Class::Command(command) = entry.class()? else { return Ok(()) };
         // What belongs to the server or the operator is added to, here as elsewhere in a restore.
-        let is_shared = target.is_system() || target.db == "config";
+        let is_buckets = target.collection.starts_with(super::BUCKETS);
+        let is_shared = target.is_system() && !is_buckets || target.db == "config";
         if self.places.guards_target() && !is_shared {
             self.make_room(target, entry.ts).await?;
         }
-        self.command(entry, &command).await
+        self.command(entry, &command).await?;
+        self.note_created(entry, target).await
+    }
+
+    /// Takes down which collection it is that was made: a run that resumes has to know it from another one of that name.
+    async fn note_created(&mut self, entry: &Entry<'_>, target: &Namespace) -> Result<()> {
+        let (Some(source), true) = (entry.uuid(), self.options.marks.is_some()) else { return Ok(()) };
+        if !self.is_done() {
+            let made = self.target.uuid(target).await?;
+            let places = &self.places;
+            self.place.created.retain(|source, _| places.knows(source));
+            self.place.created.extend(made.map(|made| (source, made)));
+        }
+        self.places.note(source, self.place.created.get(&source).copied());
+        Ok(())
     }
 
     /// Runs a command.
@@ -112,10 +127,15 @@ impl Replay<'_> {
         if self.is_done() {
             return Ok(());
         }
-        let done = match command.kind {
-            CommandKind::ConvertToCapped => self.target.convert_to_capped(command.db, command.body).await,
-            _ => self.target.apply_ops(&[operation], true).await.map_err(|failure| failure.error),
+        let done = if command.kind == CommandKind::ConvertToCapped {
+            self.target.convert_to_capped(command.db, command.body).await
+        } else {
+            let sent = self.fenced(&[operation]);
+            self.target.apply_ops(&sent, true).await.map_err(|failure| failure.error)
         };
+        if let Err(error) = &done {
+            self.check_fence(error).await?;
+        }
         done.map_err(|error| unreplayable(entry, error))
     }
 

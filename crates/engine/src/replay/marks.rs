@@ -9,6 +9,7 @@ use crate::Stop;
 use bson::{Bson, Document, doc};
 use mongoark_deployment::Notes;
 use mongoark_model::{Namespace, Timestamp};
+use std::collections::BTreeMap;
 
 /// The `_id` of the note.
 const ID: &str = "replay";
@@ -35,13 +36,15 @@ pub struct ReplayPlace {
     pub ahead: u64,
     /// Of them, inserts into capped collections up to here are done: one that is repeated would push out another.
     pub capped: u64,
+    /// Collections that the oplog made: their UUIDs at the source, and on the target.
+    pub created: BTreeMap<[u8; 16], [u8; 16]>,
     /// Collections that writes did not find, with the time of the first: an error unless they are dropped later.
     pub missing: Vec<(Namespace, Option<Timestamp>)>,
 }
 
 impl ReplayPlace {
     /// Its note.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let time = |ts: Timestamp| bson::Timestamp { time: ts.seconds, increment: ts.increment };
         let missing = self.missing.iter().map(|(Namespace { db, collection }, ts)| {
             Bson::from(doc! { "db": db, "collection": collection, "ts": ts.map(time) })
@@ -52,6 +55,7 @@ impl ReplayPlace {
             "at": self.at.map(time),
             "ahead": self.ahead.cast_signed(),
             "capped": self.capped.cast_signed(),
+            "created": self.created.iter().map(|(source, there)| Bson::from(vec![uuid(source), uuid(there)])).collect::<Vec<_>>(),
             "missing": missing.collect::<Vec<_>>(),
         };
         // Numbers and names of collections can always be encoded.
@@ -72,13 +76,30 @@ impl ReplayPlace {
             at: time(&document, "at"),
             ahead: count("ahead")?,
             capped: count("capped")?,
+            created: BTreeMap::new(),
             missing: Vec::new(),
         };
+        for pair in document.get_array("created")?.iter().filter_map(Bson::as_array) {
+            if let [Some(source), Some(there)] = [pair.first(), pair.get(1)].map(|it| it.and_then(bytes_of)) {
+                place.created.insert(source, there);
+            }
+        }
         for missing in document.get_array("missing")?.iter().filter_map(Bson::as_document) {
             let namespace = Namespace::new(missing.get_str("db")?, missing.get_str("collection")?);
             place.missing.push((namespace, time(missing, "ts")));
         }
         Ok(Some(place))
+    }
+}
+
+fn uuid(bytes: &[u8; 16]) -> Bson {
+    bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: bytes.to_vec() }.into()
+}
+
+fn bytes_of(uuid: &Bson) -> Option<[u8; 16]> {
+    match uuid {
+        Bson::Binary(binary) => binary.bytes.as_slice().try_into().ok(),
+        _ => None,
     }
 }
 
@@ -90,7 +111,14 @@ mod tests {
     fn a_place_comes_back_as_it_was() {
         let missing =
             vec![(Namespace::new("d", "c"), Some(Timestamp::new(3, 1))), (Namespace::new("e", "f"), None)];
-        let place = ReplayPlace { done: 5, at: Some(Timestamp::new(8, 2)), ahead: 9, capped: 7, missing };
+        let place = ReplayPlace {
+            done: 5,
+            at: Some(Timestamp::new(8, 2)),
+            ahead: 9,
+            capped: 7,
+            created: [([1; 16], [2; 16])].into(),
+            missing,
+        };
         assert_eq!(ReplayPlace::decode(&place.encode()).unwrap(), Some(place));
         assert_eq!(ReplayPlace::decode(&doc! { "_id": "restore" }.to_vec().unwrap()).unwrap(), None);
     }

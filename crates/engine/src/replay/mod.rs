@@ -35,6 +35,9 @@ use places::Where;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use transactions::Transactions;
 
+/// What stands before the name of a time series' buckets.
+const BUCKETS: &str = "system.buckets.";
+
 /// Replays the oplog documents that come through `entries`: each message holds one or more whole
 /// documents, one after the other, and an error ends the replay with that error. The channel should be
 /// bounded; the replay holds one message, one batch for the server, and transactions up to a limit
@@ -210,7 +213,11 @@ impl Replay<'_> {
             let found = self.target.collections(&db).await?;
             there.extend(found.into_iter().map(|metadata| (metadata.namespace, metadata.uuid)));
         }
-        match expected.into_iter().find(|(name, uuid)| there.get(name) != Some(&Some(*uuid))) {
+        let is_lost = |(name, uuid): &(Namespace, Option<[u8; 16]>)| match there.get(name) {
+            Some(now) => uuid.is_some() && now != uuid,
+            None => true,
+        };
+        match expected.into_iter().find(is_lost) {
             Some((namespace, _)) => Err(Error::Refused(format!(
                 "{namespace} was dropped, renamed or made anew by somebody else since the restore was interrupted, and some of \
                  the oplog is replayed already; nothing more was written. Restore anew without --resume, with --existing drop"
@@ -264,16 +271,22 @@ impl Replay<'_> {
 
     /// What the oplog makes must not be there already: it would be somebody else's. Nothing is, or it is replaced.
     async fn make_room(&mut self, target: &Namespace, ts: Option<Timestamp>) -> Result<()> {
-        if self.is_done() {
+        // Where an earlier run may have made it, it has made room for it before.
+        if self.is_done() || self.may_be_done() {
             return Ok(());
         }
         self.flush().await?;
-        if self.target.exists(target).await? {
-            if self.places.replaces_target() {
-                self.target.drop(target).await?;
-            } else if !self.may_be_done() {
-                return Err(Error::InTheWay { namespace: target.clone(), ts: ts.unwrap_or_default() });
+        // The buckets of a time series go with the series.
+        let series =
+            target.collection.strip_prefix(BUCKETS).map(|name| Namespace::new(target.db.clone(), name));
+        for namespace in series.iter().chain([target]) {
+            if !self.target.exists(namespace).await? {
+                continue;
             }
+            if !self.places.replaces_target() {
+                return Err(Error::InTheWay { namespace: namespace.clone(), ts: ts.unwrap_or_default() });
+            }
+            self.target.drop(namespace).await?;
         }
         Ok(())
     }

@@ -134,9 +134,22 @@ impl Places {
         }
     }
 
-    /// The collections that must be on the target now, with their UUIDs where these are known.
-    pub(super) fn expected(&self) -> impl Iterator<Item = (&Namespace, Uuid)> {
-        self.known.values().filter_map(|place| Some((&place.target, place.uuid_there?)))
+    /// The collections and views that must be on the target now, with their UUIDs where these are known.
+    pub(super) fn expected(&self) -> impl Iterator<Item = (&Namespace, Option<Uuid>)> {
+        let known = self.known.values().map(|place| (&place.target, place.uuid_there));
+        known.chain(self.made.keys().chain(self.views.values()).map(|target| (target, None)))
+    }
+
+    /// Takes down which collection of the target one of the source is.
+    pub(super) fn note(&mut self, source: Uuid, there: Option<Uuid>) {
+        if let Some(place) = self.known.get_mut(&source) {
+            place.uuid_there = there;
+        }
+    }
+
+    /// Whether a collection of the source is on the target.
+    pub(super) fn knows(&self, source: &Uuid) -> bool {
+        self.known.contains_key(source)
     }
 
     fn put(&mut self, uuid: Uuid, place: Place) {
@@ -322,6 +335,7 @@ impl Places {
             self.known.insert(uuid, shared.clone());
             return Ok(Step::Nothing);
         }
+        self.refuse_other(&target, &source, entry)?;
         if self.names.contains_key(&target) {
             // The dump has a later one of that name, so that this one is dropped before that one is made.
             self.whereabouts(entry, &source);
@@ -405,6 +419,7 @@ impl Places {
         let target = self.rules.target(&to);
         let occupant = self.names.get(&target).copied().filter(|other| *other != uuid);
         let replaced = command.replaced()?;
+        self.refuse_other(&target, &to, entry)?;
         if occupant.is_some() && replaced.map_or(!in_place, |replaced| occupant != Some(replaced)) {
             // Who stands there came later, and so this one had been there and gone again.
             return Ok(Step::Nothing);
@@ -422,6 +437,18 @@ impl Places {
         let uuid_there = place.uuid_there.filter(|_| place.target.db == target.db);
         self.put(uuid, Place { source: to, target, is_temporary: false, uuid_there, ..place });
         Ok(step)
+    }
+
+    /// An error where another collection of the source was restored under a name that one gets now: the user's renaming makes one
+    /// of the two.
+    fn refuse_other(&self, target: &Namespace, source: &Namespace, entry: &Entry<'_>) -> Result<()> {
+        let occupant = self.names.get(target).and_then(|uuid| self.known.get(uuid));
+        match occupant {
+            Some(occupant) if occupant.source != *source => {
+                Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn rename_unknown(&mut self, entry: &Entry<'_>, command: &Command<'_>) -> Result<Step> {
@@ -679,6 +706,20 @@ mod tests {
         let Step::Drop(mut dropped) = places.of_command(&entry, &command).unwrap() else { panic!() };
         dropped.sort();
         assert_eq!(dropped, ["b", "c"].map(|name| Namespace::new("d", name)));
+    }
+
+    #[test]
+    fn a_name_that_the_users_renaming_gave_away_is_not_given_twice() {
+        let renames: Vec<Rename> = vec!["d.a=d.b".parse().unwrap()];
+        let mut places = places(Rules { renames, ..Rules::default() }, &[("a", 1), ("c", 2)]);
+        let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "ui": ui(2), "o": rename("c", "b", None) };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!() };
+        assert!(matches!(places.of_command(&entry, &command), Err(Error::InTheWay { .. })));
+        let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "ui": ui(3), "o": { "create": "b" } };
+        let entry = Entry::parse(bytes.as_bytes()).unwrap();
+        let Class::Command(command) = entry.class().unwrap() else { panic!() };
+        assert!(matches!(places.of_command(&entry, &command), Err(Error::InTheWay { .. })));
     }
 
     #[test]

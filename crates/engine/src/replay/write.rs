@@ -89,6 +89,7 @@ impl Replay<'_> {
                 self.are_inserted(&operations);
                 break;
             };
+            self.check_fence(&failure.error).await?;
             if operations.is_empty() {
                 return Err(failure.error.into());
             }
@@ -181,8 +182,10 @@ impl Replay<'_> {
             self.came_to_nothing();
             return Ok(false);
         }
-        let Err(failure) = self.target.apply_ops(&[operation], false).await else { return Ok(true) };
+        let sent = self.fenced(&[operation.as_ref()]);
+        let Err(failure) = self.target.apply_ops(&sent, false).await else { return Ok(true) };
         let error = failure.error;
+        self.check_fence(&error).await?;
         if error.is_code(NAMESPACE_NOT_FOUND) {
             if is_made_at_need(&entry) {
                 return self.apply_after_create(&entry, operation).await.map(|()| true);
@@ -214,8 +217,25 @@ impl Replay<'_> {
                 index.i32("v", 2).nested("key", |key| _ = key.i32("_id", 1)).str("name", "_id_");
             });
         });
-        let applied = self.target.apply_ops(&[&create.finish(), &operation.bytes], true).await;
+        let create = create.finish();
+        let applied = self.target.apply_ops(&self.fenced(&[&create, &operation.bytes]), true).await;
         applied.map_err(|failure| unreplayable(entry, failure.error))
+    }
+
+    /// These operations behind a note of this run: once another run has taken over, the note has no place any more, and the server
+    /// does nothing of what comes behind it.
+    pub(super) fn fenced<'a>(&self, operations: &[&'a [u8]]) -> Vec<Cow<'a, [u8]>> {
+        let note =
+            self.options.marks.as_ref().map(|marks| Cow::from(marks.notes.operation(&self.place.encode())));
+        note.into_iter().chain(operations.iter().map(|operation| Cow::from(*operation))).collect()
+    }
+
+    /// An error where operations failed because another run has taken over.
+    pub(super) async fn check_fence(&self, error: &DeploymentError) -> Result<()> {
+        let Some(marks) = self.options.marks.as_ref().filter(|_| error.is_code(NAMESPACE_NOT_FOUND)) else {
+            return Ok(());
+        };
+        if marks.notes.exist().await? { Ok(()) } else { Err(Error::TakenOver) }
     }
 
     /// A write that was counted as applied was not.

@@ -46,8 +46,8 @@ impl Written {
                 kind: planned.metadata.kind,
                 inserted: tally.counts.inserted,
                 identical: tally.counts.identical,
-                superseded: tally.counts.superseded,
-                failed: tally.counts.rejected,
+                superseded: tally.superseded(),
+                failed: tally.failed(),
             }
         };
         let mut namespaces: Vec<RestoredNamespace> = self.namespaces.into_iter().map(&mut restored).collect();
@@ -108,6 +108,8 @@ pub(super) async fn views(
         if refused.is_empty() || refused.len() == before {
             for (planned, error) in refused {
                 monitor.fail(planned.metadata.namespace.to_string(), error.to_string(), 0);
+                // What the oplog says of it is lost with it.
+                locked(&planned.tally).refuse_all();
             }
             return Ok(());
         }

@@ -15,17 +15,28 @@ use crate::replay::{Marks, ReplayPlace};
 use crate::{Error, Result, Stop};
 use bson::oid::ObjectId;
 use mongoark_container::ArchiveId;
-use mongoark_deployment::{ErrorKind, Notes, Target};
+use mongoark_deployment::{ErrorKind, Lease, Notes, Target};
 use mongoark_model::CollectionKind;
 use mongoark_monitor::Monitor;
 use record::{HEAD, RUN, decode_stream, differing, encode_stream, flags_of, unusable};
 pub(super) use record::{Head, Phase};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex as StdMutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+
+/// Between two notes of a run that does not say.
+const DEFAULT_EVERY: Duration = Duration::from_secs(1);
+/// Times between two notes for which a run may write on without having been able to write one.
+const LEASE_TICKS: u32 = 5;
+const LEASE_MIN: Duration = Duration::from_millis(500);
+const LEASE_MAX: Duration = Duration::from_secs(60);
+/// What a request may take from the look at the lease to the server.
+const LEASE_SLACK: Duration = Duration::from_millis(100);
+/// Between two looks while another run's lease runs out.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How a restore writes down how far it is.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +71,10 @@ struct Open {
 
 struct Shared {
     notes: Notes,
+    /// Those of this run alone: how far the replay is.
+    of_run: Notes,
+    /// Until when this run may write.
+    lease: Lease,
     tallies: Vec<(u32, Arc<StdMutex<Tally>>)>,
     state: Mutex<State>,
     lost: Stop,
@@ -98,6 +113,7 @@ pub(super) async fn take_over(
     notes: &Notes,
     options: &RestoreOptions,
     monitor: &Monitor,
+    stop: &Stop,
 ) -> Result<Option<Earlier>> {
     let Some(how) = options.ledger.filter(|ledger| ledger.resume) else { return Ok(None) };
     let found = if exist(notes).await? { read(notes).await? } else { None };
@@ -124,14 +140,36 @@ pub(super) async fn take_over(
     let head = Head { run: ObjectId::new(), every: milliseconds(how.every), ..found.head.clone() };
     // Whether it was exchanged is seen below: where the answer was lost, a second attempt finds this run's own note.
     notes.exchange(&found.head.encode()?, &head.encode()?, RUN).await?;
-    // A run that lives yet finds out at its next note.
-    sleep(Duration::from_millis(found.head.every.cast_unsigned()).saturating_mul(2)).await;
-    notes.wait_for_earlier_commands().await?;
+    // What an earlier run still sends of the oplog comes to nothing from now on; for other writes its lease has to run out.
+    notes.take_over(&head.run.to_hex()).await?;
+    wait_for_earlier_run(notes, found.head.every, monitor, stop).await?;
     let Some(earlier) = read(notes).await?.filter(|earlier| earlier.head == head) else {
         return Err(Error::TakenOver);
     };
     earlier.tell(monitor);
     Ok(Some(earlier))
+}
+
+/// Waits until an earlier run, should it live yet, writes nothing any more, and until the server has ended what that run had sent.
+async fn wait_for_earlier_run(notes: &Notes, every: i64, monitor: &Monitor, stop: &Stop) -> Result<()> {
+    let length = lease_length(Duration::from_millis(u64::try_from(every).unwrap_or_default()));
+    let seconds = length.as_secs().max(1);
+    monitor.step(format!(
+        "waiting {}, should the interrupted run still be alive, and for what it left under way on the server",
+        counted(seconds, "second", "seconds")
+    ));
+    let until = Instant::now() + length + LEASE_SLACK;
+    while Instant::now() < until {
+        stop.check()?;
+        sleep(LOOK_EVERY).await;
+    }
+    notes.wait_for_earlier_commands(|| stop.is_requested()).await?;
+    stop.check()
+}
+
+/// For how long a run may write once it was found to be the one that does.
+fn lease_length(every: Duration) -> Duration {
+    every.saturating_mul(LEASE_TICKS).clamp(LEASE_MIN, LEASE_MAX)
 }
 
 async fn exist(notes: &Notes) -> Result<bool> {
@@ -150,7 +188,10 @@ fn not_readable(notes: &Notes, error: mongoark_deployment::Error) -> Error {
 }
 
 async fn read(notes: &Notes) -> Result<Option<Earlier>> {
-    let found = notes.read().await.map_err(|error| not_readable(notes, error))?;
+    let mut found = notes.read().await.map_err(|error| not_readable(notes, error))?;
+    for of_run in notes.of_runs().await.map_err(|error| not_readable(notes, error))? {
+        found.extend(of_run.read().await.map_err(|error| not_readable(notes, error))?);
+    }
     let head = found.iter().find(|note| note.get_str("_id").is_ok_and(|id| id == HEAD));
     let Some(head) = head.map(|head| Head::decode(head.as_bytes())).transpose()? else { return Ok(None) };
     let reported = head.phase >= Phase::Finishing;
@@ -195,8 +236,17 @@ impl Earlier {
             }
         };
         monitor.step(format!("going on with the restore that was broken off, {at}"));
+    }
+
+    /// Tells what failed before, but for what is restored from its start.
+    pub(super) fn tell_failures(&self, plan: &Plan, monitor: &Monitor) {
+        let restarted = plan.namespaces.iter().filter(|planned| planned.is_restarted);
+        let restarted: HashSet<String> =
+            restarted.map(|planned| planned.metadata.namespace.to_string()).collect();
         for (subject, message, documents) in &self.head.failures {
-            monitor.fail(subject.clone(), message.clone(), *documents);
+            if !restarted.contains(subject) {
+                monitor.fail(subject.clone(), message.clone(), *documents);
+            }
         }
     }
 }
@@ -210,6 +260,7 @@ impl Ledger {
         own_accounts: &HashSet<(CollectionKind, String)>,
         options: &RestoreOptions,
         monitor: &Monitor,
+        stop: &Stop,
     ) -> Result<Self> {
         let lost = Stop::default();
         let Some(how) = options.ledger else { return Ok(Self { open: None, lost }) };
@@ -224,21 +275,25 @@ impl Ledger {
                 ..Head::default()
             },
         };
-        if earlier.is_none() && !begin(&notes, &head, monitor).await? {
+        if earlier.is_none() && !begin(&notes, &head, monitor, stop).await? {
             return Ok(Self { open: None, lost });
         }
+        let place = earlier.map(|(earlier, _)| earlier.place.clone()).unwrap_or_default();
+        let of_run = notes.of_run(&head.run.to_hex());
+        of_run.put(&[place.encode()]).await?;
+        let lease = Lease::new(lease_length(how.every));
         let kept = plan.namespaces.iter().filter(|planned| !planned.is_restarted);
         let written = kept.map(|planned| (planned.stream, snapshot(&planned.tally)));
         let state = State { head, written: written.collect() };
         let tallies = plan.namespaces.iter().map(|planned| (planned.stream, Arc::clone(&planned.tally)));
         let (tallies, lost_too) = (tallies.collect(), lost.clone());
-        let shared = Arc::new(Shared { notes, tallies, state: Mutex::new(state), lost: lost_too });
+        let shared =
+            Arc::new(Shared { notes, of_run, tallies, state: Mutex::new(state), lease, lost: lost_too });
         let ending = Arc::new(Notify::new());
         if let Some((_, phase)) = earlier {
             shared.go_back_to(phase).await?;
         }
         let task = tokio::spawn(keep(Arc::clone(&shared), how.every, Arc::clone(&ending)));
-        let place = earlier.map(|(earlier, _)| earlier.place.clone()).unwrap_or_default();
         Ok(Self { open: Some(Open { shared, place, ending, task }), lost })
     }
 
@@ -276,6 +331,11 @@ impl Ledger {
         open.shared.write(Some((phase, failures))).await
     }
 
+    /// The target, to which this run writes only as long as it is known to be the one that does.
+    pub(super) fn leased(&self, target: &Target) -> Target {
+        self.open.as_ref().map_or_else(|| target.clone(), |open| target.leased(&open.shared.lease))
+    }
+
     /// Requested once nothing may be written any more.
     pub(super) fn lost(&self) -> Stop {
         self.lost.clone()
@@ -284,7 +344,7 @@ impl Ledger {
     /// Where and how a replay writes down how far it is.
     pub(super) fn marks(&self) -> Option<Marks> {
         let open = self.open.as_ref()?;
-        Some(Marks { notes: open.shared.notes.clone(), from: open.place.clone(), lost: self.lost.clone() })
+        Some(Marks { notes: open.shared.of_run.clone(), from: open.place.clone(), lost: self.lost.clone() })
     }
 
     /// Ends: of a restore that came to its end nothing is left on the target. Where it failed and another run `may_go_on`, that is
@@ -304,16 +364,26 @@ impl Ledger {
 }
 
 /// Begins anew; whether the user may write notes.
-async fn begin(notes: &Notes, head: &Head, monitor: &Monitor) -> Result<bool> {
+async fn begin(notes: &Notes, head: &Head, monitor: &Monitor, stop: &Stop) -> Result<bool> {
     let encoded = head.encode()?;
     let begun = async {
-        if notes.exist().await? {
-            notes.clear().await?;
-            notes.wait_for_earlier_commands().await?;
+        if !notes.exist().await? {
+            return notes.put(&[encoded]).await.map(|()| Ok(()));
         }
-        notes.put(&[encoded]).await
+        let every = read(notes).await.ok().flatten().map_or(milliseconds(DEFAULT_EVERY), |it| it.head.every);
+        notes.clear().await?;
+        if let Err(error) = wait_for_earlier_run(notes, every, monitor, stop).await {
+            return Ok(Err(error));
+        }
+        // Whoever was about to write a note may have done so.
+        notes.clear().await?;
+        notes.put(&[encoded]).await.map(|()| Ok(()))
     };
-    match begun.await {
+    let begun = match begun.await {
+        Ok(begun) => begun.map(Ok)?,
+        Err(error) => Err(error),
+    };
+    match begun {
         Ok(()) => Ok(true),
         // Not every user may write there, and not every server has databases of users.
         Err(error) if is_refusal(&error) => {
@@ -344,7 +414,7 @@ pub(super) async fn left_temporary_accounts(notes: &Notes) -> bool {
 async fn keep(shared: Arc<Shared>, every: Duration, ending: Arc<Notify>) -> Result<()> {
     while timeout(every, ending.notified()).await.is_err() {
         if let Err(error) = shared.write(None).await {
-            shared.lost.request();
+            shared.lose();
             return Err(error);
         }
     }
@@ -386,11 +456,19 @@ impl Shared {
     }
 
     async fn exchange(&self, before: &[u8], head: &[u8]) -> Result<()> {
+        let asked = Instant::now();
         if !self.lost.is_requested() && self.notes.exchange(before, head, RUN).await? {
+            self.lease.renew(asked);
             return Ok(());
         }
-        self.lost.request();
+        self.lose();
         Err(Error::TakenOver)
+    }
+
+    /// Nothing more is written.
+    fn lose(&self) {
+        self.lost.request();
+        self.lease.lose();
     }
 }
 

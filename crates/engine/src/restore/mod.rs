@@ -149,7 +149,7 @@ pub async fn restore(
         return Ok(prepared.plan.dry_report(monitor));
     }
     if !options.no_verify {
-        prepared.verify(monitor, stop).await?;
+        prepared.verify(target, monitor, stop).await?;
     }
     let Prepared { feed, plan, oplog, notes, earlier, phase } = prepared;
     let own_accounts = match (&earlier, &oplog) {
@@ -158,7 +158,8 @@ pub async fn restore(
         (_, None) => HashSet::new(),
     };
     let went_on = earlier.as_ref().map(|earlier| (earlier, phase));
-    let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor).await?;
+    let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor, stop).await?;
+    let target = &ledger.leased(target);
     let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
     let restored = run.from(phase, feed, plan, oplog).await;
     let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
@@ -209,14 +210,18 @@ async fn prepare(
     let mut feed = Feed::start(archive, stop);
     let catalog = feed.catalog().await?;
     let oplog = oplog::plan(&catalog, feed.summary_ahead(), options, monitor)?;
-    let earlier = ledger::take_over(&notes, options, monitor).await?;
+    let earlier = ledger::take_over(&notes, options, monitor, stop).await?;
     let begun = earlier.as_ref().filter(|earlier| earlier.has_begun());
     let mut plan = match plan::plan(target, &catalog, options, begun.is_some(), monitor).await {
         Ok(plan) => plan,
         Err(error) => return Err(ledger::hint(&notes, error).await),
     };
     let phase = match begun {
-        Some(earlier) => reconcile(target, &mut plan, earlier, options.existing, monitor).await?,
+        Some(earlier) => {
+            let phase = reconcile(target, &mut plan, earlier, options.existing, monitor).await?;
+            earlier.tell_failures(&plan, monitor);
+            phase
+        }
         None => Phase::Preparing,
     };
     expiry::tell(&plan.namespaces, options.ttl, monitor);
@@ -237,10 +242,10 @@ async fn prepare(
 
 impl Prepared {
     /// Reads all that a file, and the slices behind it, will give.
-    async fn verify(&self, monitor: &Monitor, stop: &Stop) -> Result<()> {
+    async fn verify(&self, target: &Target, monitor: &Monitor, stop: &Stop) -> Result<()> {
         let Some(feed) = self.feed.again() else { return Ok(()) };
         let stream = self.oplog.as_ref().map(OplogPlan::stream);
-        check::whole(feed, &self.plan, self.phase, stream, monitor, stop).await?;
+        check::whole(target, feed, &self.plan, self.phase, stream, monitor, stop).await?;
         match &self.oplog {
             Some(oplog) => oplog.verify_slices(stop).await,
             None => Ok(()),

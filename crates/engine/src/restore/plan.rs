@@ -94,6 +94,7 @@ pub(super) async fn plan(
     refuse_collisions(&namespaces)?;
     refuse_places(target, &namespaces, options)?;
     refuse_haystack(target, &namespaces)?;
+    refuse_buckets(target, catalog, &namespaces)?;
     let there = existing(target, &namespaces).await?;
     for planned in &mut namespaces {
         planned.there = there.get(&planned.metadata.namespace).cloned();
@@ -208,6 +209,26 @@ fn refuse_haystack(target: &Target, namespaces: &[Planned]) -> Result<()> {
     }
 }
 
+/// Servers from 5.2 on compress the buckets of time series, and older ones cannot read those: they take them, and every look at
+/// the series fails.
+fn refuse_buckets(target: &Target, catalog: &Catalog, namespaces: &[Planned]) -> Result<()> {
+    let version = catalog.deployment.as_ref().map_or([0; 3], |deployment| deployment.info.version);
+    if target.is_at_least(5, 2) || version < [5, 2, 0] {
+        return Ok(());
+    }
+    match namespaces.iter().find(|planned| planned.metadata.kind == CollectionKind::TimeSeries) {
+        Some(planned) => Err(Error::Usage(format!(
+            "{} is a time series of a server {}.{}, which this one ({}) cannot read: leave it out with --exclude, or restore into a \
+             server from 6.0 on",
+            planned.from,
+            version[0],
+            version[1],
+            target.server_version()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What exists on the target under the planned names, buckets of time series included.
 async fn existing(target: &Target, namespaces: &[Planned]) -> Result<HashMap<Namespace, CollectionMetadata>> {
     let databases: BTreeSet<String> =
@@ -289,6 +310,15 @@ fn tell_other_definition(planned: &Planned, monitor: &Monitor) {
         planned.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).refuse_all();
     } else if !same_options(wanted.options.as_bytes(), there.options.as_bytes()) {
         monitor.fail(name, "exists on the target with other options, which were kept", 0);
+    }
+}
+
+/// Whether what is there is what a restore makes of this, before it sets after how long documents expire.
+pub(super) fn is_same_definition(wanted: &CollectionMetadata, there: &CollectionMetadata) -> bool {
+    let options = |metadata| without_expiry(metadata).map(|it| it.options);
+    match (options(wanted), options(there)) {
+        (Ok(one), Ok(other)) => wanted.kind == there.kind && same_options(one.as_bytes(), other.as_bytes()),
+        _ => false,
     }
 }
 

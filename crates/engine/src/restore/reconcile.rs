@@ -3,13 +3,13 @@
 
 use super::Existing;
 use super::ledger::{Earlier, Phase};
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, is_same_definition};
 use super::tally::Tally;
 use super::write::locked;
 use crate::quote::counted;
 use crate::{Error, Result};
 use mongoark_deployment::Target;
-use mongoark_model::CollectionKind;
+use mongoark_model::{CollectionKind, CollectionMetadata};
 use mongoark_monitor::Monitor;
 use std::sync::{Arc, Mutex};
 
@@ -29,8 +29,11 @@ pub(super) async fn reconcile(
         if let Some(tally) = earlier.tallies.get(&planned.stream) {
             planned.tally = Arc::new(Mutex::new(tally.clone()));
         }
+        if planned.metadata.kind == CollectionKind::View && !earlier.has_replayed() && !was_there {
+            phase = phase.min(look_at_view(planned, phase, existing, monitor)?);
+        }
         let is_looked_at = holds_documents(planned) && !earlier.has_replayed();
-        let why = if is_looked_at { lost(target, planned, was_there, existing).await? } else { None };
+        let why = if is_looked_at { lost(target, planned, was_there, phase, existing).await? } else { None };
         if !was_there && !planned.is_foreign {
             planned.is_made = planned.there.take().is_some();
         }
@@ -52,13 +55,33 @@ fn holds_documents(planned: &Planned) -> bool {
     planned.metadata.kind != CollectionKind::View && !planned.metadata.kind.is_accounts()
 }
 
+/// A view that an earlier run has made, or that somebody else has made since; in which phase the restore goes on.
+fn look_at_view(planned: &mut Planned, phase: Phase, existing: Existing, monitor: &Monitor) -> Result<Phase> {
+    match &planned.there {
+        // Views are made behind the documents.
+        None => Ok(phase.min(Phase::Finishing)),
+        Some(there) if is_same_definition(&planned.metadata, there) => Ok(phase),
+        Some(_) if existing == Existing::Merge => {
+            planned.is_foreign = true;
+            let name = planned.metadata.namespace.to_string();
+            monitor.fail(name, "exists on the target with another definition, which was kept", 0);
+            Ok(phase)
+        }
+        Some(_) => Err(foreign(planned, "is another view or collection, made by somebody else")),
+    }
+}
+
 /// What has become of the documents that were written; nothing where all is as it was.
 async fn lost(
     target: &Target,
     planned: &mut Planned,
     was_there: bool,
+    phase: Phase,
     existing: Existing,
 ) -> Result<Option<String>> {
+    if locked(&planned.tally).refuses() {
+        return Ok(Some("could not be written to; it may be possible".to_owned()));
+    }
     let noted = locked(&planned.tally).uuid;
     let (is_there, now) = (planned.there.is_some(), planned.there.as_ref().and_then(|there| there.uuid));
     match noted {
@@ -68,10 +91,15 @@ async fn lost(
             Ok(Some("was dropped and made anew by somebody else".to_owned()))
         }
         Some(_) if now != noted => Err(foreign(planned, "was dropped and made anew by somebody else")),
+        // What has a TTL by now may have expired.
+        Some(_) if phase == Phase::Replaying && has_ttl(&planned.metadata) => Ok(None),
         Some(_) => emptied(target, planned).await,
         // Nothing was written yet. An empty one may be of the interrupted restore's own making.
         None if is_there && !was_there => {
-            let holds_some = target.count(&planned.metadata.data_namespace()).await?.unwrap_or(0) > 0;
+            let is_other =
+                planned.there.as_ref().is_some_and(|there| !is_same_definition(&planned.metadata, there));
+            let holds_some =
+                is_other || target.count(&planned.metadata.data_namespace()).await?.unwrap_or(0) > 0;
             match existing {
                 _ if !holds_some => Ok(None),
                 Existing::Merge => {
@@ -93,8 +121,15 @@ fn foreign(planned: &Planned, what: &str) -> Error {
     ))
 }
 
-/// Whether documents that were written are gone. A capped collection makes room by itself.
+/// Whether documents that were written are gone.
 async fn emptied(target: &Target, planned: &Planned) -> Result<Option<String>> {
+    Ok(missing(target, planned).await?.map(|missing| {
+        format!("has lost {} of those that were written", counted(missing, "document", "documents"))
+    }))
+}
+
+/// How many documents are fewer than were written. A capped collection makes room by itself.
+async fn missing(target: &Target, planned: &Planned) -> Result<Option<u64>> {
     let written = locked(&planned.tally).on_the_target();
     let namespace = planned.metadata.data_namespace();
     if planned.metadata.is_capped() || written == 0 || target.has_raw_data() {
@@ -105,7 +140,29 @@ async fn emptied(target: &Target, planned: &Planned) -> Result<Option<String>> {
         _ => return Ok(None),
     }
     let missing = written.saturating_sub(target.count_each(&namespace).await?);
-    Ok((missing > 0).then(|| {
-        format!("has lost {} of those that were written", counted(missing, "document", "documents"))
-    }))
+    Ok((missing > 0).then_some(missing))
+}
+
+/// Behind the documents of a restore that went on: what somebody removed between the runs may have been hidden by documents that were
+/// written and not written down.
+pub(super) async fn check_whole<'a>(
+    target: &Target,
+    namespaces: impl Iterator<Item = &'a Planned>,
+) -> Result<()> {
+    for planned in namespaces.filter(|planned| holds_documents(planned)) {
+        if let Some(missing) = missing(target, planned).await? {
+            return Err(Error::Refused(format!(
+                "{}: {} fewer than were written are there: somebody removed them while the restore was interrupted. Give the same \
+                 command with --resume, which restores that collection from its start",
+                planned.metadata.namespace,
+                counted(missing, "document", "documents")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn has_ttl(metadata: &CollectionMetadata) -> bool {
+    metadata.indexes.iter().any(|index| !matches!(index.get("expireAfterSeconds"), Ok(None)))
+        || !matches!(metadata.options.get("expireAfterSeconds"), Ok(None))
 }

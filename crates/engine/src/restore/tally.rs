@@ -9,11 +9,14 @@ use std::fmt::Write;
 
 /// Refused documents that are named; the others are only counted.
 const NAMED: usize = 5;
+/// What is said of a document in whose place another one is.
+const IN_THE_WAY: &str = "another document has this _id on the target";
 /// What the server says of a document whose `_id` is there already.
 const DUPLICATE_KEY: i32 = 11000;
-/// Duplicates of one collection that wait for the oplog, and bytes of their `_id`s; more are conflicts at once.
-const DISPUTED: usize = 10_000;
-const DISPUTED_BYTES: usize = 1024 * 1024;
+/// Duplicates of one collection that wait for the oplog, and bytes of their `_id`s; more are conflicts at once. A note on the
+/// target has to hold them.
+const DISPUTED: usize = 100_000;
+const DISPUTED_BYTES: usize = 4 * 1024 * 1024;
 
 /// An `_id`: the kind of its BSON element, and its value.
 pub(super) type Id = (u8, Vec<u8>);
@@ -61,6 +64,8 @@ impl Reached {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) inserted: u64,
+    /// Those among them that were found there already; each may be the second copy of one that is counted, too.
+    pub(super) found: u64,
     pub(super) identical: u64,
     pub(super) rejected: u64,
     /// Documents that came twice, of which the oplog makes one.
@@ -81,7 +86,8 @@ impl Counts {
     pub(super) fn of(outcome: InsertOutcome) -> Self {
         let rejected = outcome.rejected.len() as u64;
         let named = outcome.rejected.into_iter().take(NAMED).collect();
-        Self { inserted: outcome.inserted, identical: outcome.identical, rejected, named, ..Self::default() }
+        let (inserted, found, identical) = (outcome.inserted, outcome.found, outcome.identical);
+        Self { inserted, found, identical, rejected, named, ..Self::default() }
     }
 
     /// What became of a batch where the oplog is replayed later, in a collection that is new or was there. A document that was
@@ -89,7 +95,10 @@ impl Counts {
     /// and makes one of the two: whether it does is seen when it is replayed.
     pub(super) fn of_unsettled(mut outcome: InsertOutcome, is_new: bool) -> Self {
         let is_disputed = |rejected: &mut Rejected| rejected.code == DUPLICATE_KEY && rejected.id.is_some();
-        let disputed: Vec<Rejected> = outcome.rejected.extract_if(.., is_disputed).collect();
+        let mut disputed: Vec<Rejected> = outcome.rejected.extract_if(.., is_disputed).collect();
+        for one in &mut disputed {
+            IN_THE_WAY.clone_into(&mut one.message);
+        }
         // In a collection of this restore's making, the same bytes are the archive's own.
         let repeated = if is_new { std::mem::take(&mut outcome.identical) } else { 0 };
         let superseded = disputed.len() as u64 + repeated;
@@ -98,6 +107,7 @@ impl Counts {
 
     fn add(&mut self, other: Self) {
         self.inserted += other.inserted;
+        self.found += other.found;
         self.identical += other.identical;
         self.rejected += other.rejected;
         self.superseded += other.superseded;
@@ -131,7 +141,7 @@ impl Counts {
 }
 
 fn size(rejected: &Rejected) -> usize {
-    rejected.message.len() + rejected.id.as_ref().map_or(0, |(_, value)| value.len())
+    rejected.id.as_ref().map_or(0, |(_, value)| value.len())
 }
 
 /// What happened to one collection, chunk for chunk.
@@ -149,6 +159,8 @@ pub(super) struct Tally {
     ahead: BTreeMap<u64, (ChunkName, Counts)>,
     refused: bool,
     reported: bool,
+    /// Of the duplicates, those that nothing has settled.
+    conflicts: u64,
 }
 
 impl Tally {
@@ -172,9 +184,9 @@ impl Tally {
         }
     }
 
-    /// Documents that are on the target by this restore, or were there already.
+    /// Documents that are on the target at least, by this restore or since before.
     pub(super) fn on_the_target(&self) -> u64 {
-        self.counts.inserted + self.counts.identical
+        (self.counts.inserted + self.counts.identical).saturating_sub(self.counts.found)
     }
 
     /// The `_id`s of duplicates that wait for the oplog.
@@ -182,18 +194,26 @@ impl Tally {
         self.counts.disputed.iter().filter_map(|disputed| disputed.id.clone()).collect()
     }
 
-    /// Of the duplicates that waited, those with these `_id`s are conflicts; the oplog has made one document of the others.
+    /// Of the duplicates that waited, those with these `_id`s are conflicts; the oplog has made one document of the others. What is
+    /// written down stays as it is: a run that resumes behind this finds the same.
     pub(super) fn settle(&mut self, unsettled: &HashSet<Id>) -> Option<(String, u64)> {
-        let disputed = std::mem::take(&mut self.counts.disputed);
-        let is_conflict = |it: &Rejected| it.id.as_ref().is_none_or(|id| unsettled.contains(id));
-        let conflicts: Vec<Rejected> = disputed.into_iter().filter(is_conflict).collect();
-        let count = conflicts.len() as u64;
+        let is_conflict = |it: &&Rejected| it.id.as_ref().is_none_or(|id| unsettled.contains(id));
         let mut told = Counts::default();
-        for conflict in conflicts {
+        for conflict in self.counts.disputed.iter().filter(is_conflict) {
             told.is_conflict(conflict.clone());
-            self.counts.is_conflict(conflict);
         }
-        (count > 0).then(|| (refusal(&told), count))
+        self.conflicts = told.rejected;
+        (self.conflicts > 0).then(|| (refusal(&told), self.conflicts))
+    }
+
+    /// Documents that were not carried over, in the end.
+    pub(super) fn failed(&self) -> u64 {
+        self.counts.rejected + self.conflicts
+    }
+
+    /// Documents that stand in the archive twice, and of which the oplog made one.
+    pub(super) fn superseded(&self) -> u64 {
+        self.counts.superseded.saturating_sub(self.conflicts)
     }
 
     /// From now on no document can be written: the collection could not be made, or broke.
@@ -261,6 +281,7 @@ mod tests {
         assert_eq!(tally.failure(), None);
         let outcome = InsertOutcome {
             inserted: 3,
+            found: 0,
             identical: 1,
             rejected: (0..7).map(rejected).collect(),
             stopped: false,
@@ -311,6 +332,7 @@ mod tests {
         };
         let outcome = InsertOutcome {
             inserted: 1,
+            found: 0,
             identical: 2,
             rejected: vec![duplicate(1), duplicate(2), Rejected { code: 121, ..duplicate(3) }],
             stopped: false,
@@ -320,9 +342,11 @@ mod tests {
         assert_eq!((tally.seen(), tally.counts.superseded, tally.counts.rejected), (6, 4, 1));
         assert_eq!(tally.disputed().len(), 2);
         let (text, documents) = tally.settle(&HashSet::from([(0x10, vec![2, 0, 0, 0])])).unwrap();
-        assert_eq!((tally.seen(), tally.counts.superseded, tally.counts.rejected, documents), (6, 3, 2, 1));
-        assert!(text.contains("1 documents were not restored; {\"_id\":2}: dup"), "{text}");
+        assert_eq!((tally.seen(), tally.superseded(), tally.failed(), documents), (6, 3, 2, 1));
+        assert!(text.contains("1 documents were not restored; {\"_id\":2}: another document"), "{text}");
+        assert_eq!(tally.disputed().len(), 2, "what is written down stays");
         assert!(tally.settle(&HashSet::new()).is_none());
+        assert_eq!((tally.superseded(), tally.failed()), (4, 1));
     }
 
     fn name(seq: u64) -> ChunkName {

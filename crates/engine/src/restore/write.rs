@@ -5,6 +5,7 @@ use super::finish::Written;
 use super::ledger::Phase;
 use super::oplog::Aside;
 use super::plan::{Plan, Planned, is_merged_always, is_refusal};
+use super::reconcile::check_whole;
 use super::tally::{Counts as Outcome, Reached, Tally};
 use super::{Existing, Run};
 use crate::catalog::Summary;
@@ -123,6 +124,9 @@ pub(super) async fn documents(
     let (summary, ()) = crate::error::cause_of(read, inserted)?;
     run.ledger.check()?;
     destinations.values().try_for_each(Destination::check_passed)?;
+    if phase == Phase::Documents {
+        check_whole(run.target, destinations.values().map(|destination| &destination.planned)).await?;
+    }
     account_for_all(&destinations, run.monitor)?;
     Ok(written(destinations, summary))
 }

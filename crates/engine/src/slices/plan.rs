@@ -48,6 +48,16 @@ fn proof(last: &EntryId, start: &SliceStart, found: Option<&EntryId>) -> Proof {
     }
 }
 
+/// Two slices that meet in time, and not in what was written then.
+fn of_another_history(one: &SliceInfo, next: &SliceInfo) -> Error {
+    Error::Usage(format!(
+        "{} does not go on where {} ends, though it holds that time: they were captured from two sets that have written \
+         different things. Put the slices of each into a folder of its own",
+        next.path.display(),
+        one.path.display()
+    ))
+}
+
 impl SlicePlan {
     /// Reads the slices of a folder.
     ///
@@ -83,13 +93,11 @@ impl SlicePlan {
         let places = chain(&reaches, last.time, limit).map_err(|broken| self.gap(broken))?;
         self.slices = places.into_iter().map(|place| self.slices[place].clone()).collect();
         let mut pairs = self.slices.iter().zip(self.slices.iter().skip(1));
-        if let Some((one, next)) = pairs.find(|(one, next)| !next.start.after.may_be(&one.end_id)) {
-            return Err(Error::Usage(format!(
-                "{} does not go on where {} ends, though it begins at that time: they were captured from two sets that have \
-                 written different things. Put the slices of each into a folder of its own",
-                next.path.display(),
-                one.path.display()
-            )));
+        let differs = |one: &SliceInfo, next: &SliceInfo| {
+            next.start.after.time == one.end && !next.start.after.may_be(&one.end_id)
+        };
+        if let Some((one, next)) = pairs.find(|(one, next)| differs(one, next)) {
+            return Err(of_another_history(one, next));
         }
         self.last = Some(last);
         Ok(())
@@ -113,6 +121,15 @@ impl SlicePlan {
     /// proved, since an older version did not write it down, is a warning.
     pub(crate) async fn prove(&self, monitor: &Monitor) -> Result<()> {
         let (Some(first), Some(last)) = (self.slices.first(), self.last) else { return Ok(()) };
+        // Where two overlap, the second has to have the entry that the first ends with.
+        for (one, next) in self.slices.iter().zip(self.slices.iter().skip(1)) {
+            if next.after < one.end {
+                let found = self.find(next, one.end).await?;
+                if proof(&one.end_id, &next.start, found.as_ref()) == Proof::Refuted {
+                    return Err(of_another_history(one, next));
+                }
+            }
+        }
         let found = if first.after < last.time { self.find(first, last.time).await? } else { None };
         let path = first.path.display();
         match proof(&last, &first.start, found.as_ref()) {

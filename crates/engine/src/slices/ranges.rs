@@ -38,8 +38,8 @@ pub fn ranges(slices: &[Reach]) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     for slice in slices {
         match ranges.last_mut() {
-            Some(range) if !slice.is_cut_off && slice.after == range.end => {
-                range.end = slice.end;
+            Some(range) if goes_on(slice, range.end) => {
+                range.end = range.end.max(slice.end);
                 range.slices += 1;
             }
             _ => ranges.push(Range { after: slice.after, end: slice.end, slices: 1 }),
@@ -48,20 +48,22 @@ pub fn ranges(slices: &[Reach]) -> Vec<Range> {
     ranges
 }
 
+/// Whether nothing is missing between what is held up to `at` and a slice: it begins there, or before, where it has again what is
+/// held.
+fn goes_on(slice: &Reach, at: Timestamp) -> bool {
+    slice.after < at || slice.after == at && !slice.is_cut_off
+}
+
 /// The places of the slices that lead from what is held up to `from` to everything before `limit`, or as far as
 /// they go where there is no limit.
 pub fn chain(slices: &[Reach], from: Timestamp, limit: Option<Timestamp>) -> Result<Vec<usize>, Break> {
     let mut chain: Vec<usize> = Vec::new();
     let mut at = from;
     while limit.is_none_or(|limit| at.next() < limit) {
-        let goes_on = |slice: &Reach| {
-            if chain.is_empty() {
-                slice.after <= at && at < slice.end
-            } else {
-                slice.after == at && !slice.is_cut_off && at < slice.end
-            }
-        };
-        let Some(place) = slices.iter().position(goes_on) else {
+        // Behind the archive a slice may begin that does not go on where another one ends.
+        let begins = |slice: &Reach| chain.is_empty() && slice.after == at;
+        let fits = |slice: &Reach| at < slice.end && (goes_on(slice, at) || begins(slice));
+        let Some(place) = slices.iter().position(fits) else {
             let next = slices.iter().map(|slice| slice.after).find(|after| *after > at);
             return match (limit, next) {
                 // As far as they go: whatever lies behind a gap cannot be reached.
@@ -104,6 +106,15 @@ mod tests {
         assert_eq!(chain(&slices, at(15), Some(at(15).next())), Ok(vec![]), "the archive has it all");
         assert_eq!(chain(&slices[..3], at(15), None), Ok(vec![0, 1, 2]));
         assert_eq!(chain(&slices, at(70), None), Ok(vec![]), "the archive is younger than all slices");
+    }
+
+    #[test]
+    fn slices_that_overlap_lead_on() {
+        let slices = [reach(10, 30), reach(20, 40), reach(22, 28), reach(40, 50)];
+        assert_eq!(ranges(&slices), [Range { after: at(10), end: at(50), slices: 4 }]);
+        assert_eq!(chain(&slices, at(15), None), Ok(vec![0, 1, 3]));
+        let cut = [reach(10, 30), Reach { is_cut_off: true, ..reach(20, 40) }];
+        assert_eq!(chain(&cut, at(15), Some(at(35))), Ok(vec![0, 1]), "its gap lies in what is held");
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Head {
 
 /// The note on one stream.
 pub(super) fn encode_stream(stream: u32, tally: &Tally) -> Result<Vec<u8>> {
-    let Counts { inserted, identical, rejected, superseded, disputed, named } = &tally.counts;
+    let Counts { inserted, found, identical, rejected, superseded, disputed, named } = &tally.counts;
     let Reached { chunks, last, hash } = &tally.reached;
     let encoded = |rejected: &[Rejected]| {
         let encoded = rejected.iter().map(|Rejected { id, code, message }| {
@@ -167,6 +167,7 @@ pub(super) fn encode_stream(stream: u32, tally: &Tally) -> Result<Vec<u8>> {
         "last": last.cast_signed(),
         "hash": binary(hash),
         "inserted": inserted.cast_signed(),
+        "found": found.cast_signed(),
         "identical": identical.cast_signed(),
         "rejected": rejected.cast_signed(),
         "superseded": superseded.cast_signed(),
@@ -183,6 +184,7 @@ pub(super) fn decode_stream(bytes: &[u8], reported: bool) -> Result<Option<(u32,
     let Ok(stream) = document.get_i64("_id") else { return Ok(None) };
     let counts = Counts {
         inserted: count(&document, "inserted")?,
+        found: count(&document, "found")?,
         identical: count(&document, "identical")?,
         rejected: count(&document, "rejected")?,
         superseded: count(&document, "superseded")?,
@@ -267,7 +269,8 @@ mod tests {
             Rejected { id: None, code: 2, message: String::new() },
         ];
         let disputed = named[..1].to_vec();
-        let counts = Counts { inserted: 5, identical: 1, rejected: 2, superseded: 3, disputed, named };
+        let counts =
+            Counts { inserted: 5, found: 4, identical: 1, rejected: 2, superseded: 3, disputed, named };
         let reached = Reached { chunks: 9, last: 70, hash: [3; 32] };
         let mut tally = Tally::kept(counts.clone(), reached, true, false);
         for uuid in [None, Some([8; 16])] {
