@@ -2,6 +2,7 @@
 
 use crate::client::any_member;
 use crate::error::{Error, Result, While};
+use crate::lease::Lease;
 use crate::patience::Patience;
 use bson::{Document, RawDocumentBuf};
 use futures_util::StreamExt;
@@ -61,8 +62,23 @@ pub(crate) async fn write(
     action: &str,
     may_pass: fn(&Error) -> bool,
 ) -> Result<Document> {
+    write_under(None, client, db, command, action, may_pass).await
+}
+
+/// The same under a lease, which has to hold at each attempt.
+pub(crate) async fn write_under(
+    lease: Option<&Lease>,
+    client: &Client,
+    db: &str,
+    command: RawDocumentBuf,
+    action: &str,
+    may_pass: fn(&Error) -> bool,
+) -> Result<Document> {
     let mut patience = Patience::default();
     loop {
+        if let Some(lease) = lease {
+            lease.hold().await?;
+        }
         let sent =
             client.database(db).run_raw_command(command.clone()).await.while_doing(|| action.to_owned());
         let done = sent.and_then(|reply| write_concern_error(&reply, action).map(|()| reply));

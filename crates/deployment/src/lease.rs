@@ -2,6 +2,7 @@
 //! write behind it.
 
 use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,26 +12,33 @@ use tokio::time::sleep;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The right to write for a while, renewed each time the run is known to be the one that writes. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lease {
     since: Instant,
     length: Duration,
     /// Milliseconds after `since`.
     until: Arc<AtomicU64>,
     is_lost: Arc<AtomicBool>,
+    /// Whether nobody wants to wait any more.
+    stops: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 impl Lease {
-    /// One that holds for this long from now on.
-    pub fn new(length: Duration) -> Self {
-        let lease = Self {
+    /// One that will hold for this long each time it is renewed; not before the first. Who waits for it gives up once it `stops`.
+    pub fn new(length: Duration, stops: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
             since: Instant::now(),
             length,
             until: Arc::new(AtomicU64::new(0)),
             is_lost: Arc::new(AtomicBool::new(false)),
-        };
-        lease.renew(lease.since);
-        lease
+            stops: Arc::new(stops),
+        }
     }
 
     /// Holds on from the moment at which it was asked whether this run is still the one that writes.
@@ -59,6 +67,9 @@ impl Lease {
             if now < self.until.load(Ordering::SeqCst) {
                 return Ok(());
             }
+            if (self.stops)() {
+                return Err(Error::new(ErrorKind::Fenced, "write to the target", "interrupted"));
+            }
             sleep(LOOK_EVERY).await;
         }
     }
@@ -70,7 +81,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_lease_that_has_run_out_holds_writes_up_until_it_is_renewed_or_lost() {
-        let lease = Lease::new(Duration::from_millis(30));
+        let lease = Lease::new(Duration::from_millis(30), || false);
+        lease.renew(Instant::now());
         lease.hold().await.unwrap();
         sleep(Duration::from_millis(40)).await;
         let other = lease.clone();
@@ -84,5 +96,6 @@ mod tests {
         renewed.await.unwrap();
         lease.lose();
         assert_eq!(lease.hold().await.unwrap_err().kind(), ErrorKind::Fenced);
+        assert!(Lease::new(Duration::MAX, || true).hold().await.is_err(), "it never held");
     }
 }

@@ -50,12 +50,38 @@ impl Notes {
 
     /// Takes the notes of earlier runs over: from now on they are this run's, and whatever an earlier one sends together with a
     /// note of its own comes to nothing.
-    pub async fn take_over(&self, run: &str) -> Result<()> {
+    pub async fn take_over(&self, earlier: &str, run: &str) -> Result<()> {
         let own = self.of_run(run);
-        for earlier in self.of_runs().await?.into_iter().filter(|it| it.namespace != own.namespace) {
-            self.target.rename(&earlier.namespace, &own.namespace, true).await?;
+        let mut others = self.of_runs().await?;
+        others.retain(|it| it.namespace != own.namespace);
+        // Those of the run that wrote last count; where it had not come to taking over, those of whoever was before it.
+        let last = self.of_run(earlier).namespace;
+        others.sort_by_key(|it| it.namespace != last);
+        let mut others = others.into_iter();
+        if let Some(last) = others.next() {
+            self.target.rename(&last.namespace, &own.namespace, true).await?;
+        }
+        for stale in others {
+            self.target.drop(&stale.namespace).await?;
         }
         Ok(())
+    }
+
+    /// Whether `note` still stands with the same `key`, as the primary has it now: asked by a write that changes nothing and waits for
+    /// no other member.
+    pub async fn stands(&self, note: &[u8], key: &str) -> Result<bool> {
+        let mut update = Builder::new();
+        let (id, same) = (self.field(note, "_id")?, self.field(note, key)?);
+        let set = |change: &mut Builder| _ = change.nested("$set", |set| _ = set.element(&same));
+        update.nested("q", |q| _ = q.element(&id).element(&same)).nested("u", set);
+        let mut command = self.command("update");
+        command.array_of_documents("updates", [update.finish()]);
+        command.nested("writeConcern", |concern| _ = concern.i32("w", 1));
+        let action = self.action("write");
+        let client = &self.target.client;
+        let reply =
+            command::write(client, &self.namespace.db, raw(&mut command)?, &action, Error::may_pass).await?;
+        Ok(reply.get_i32("n").is_ok_and(|found| found == 1))
     }
 
     /// Where they are.
@@ -145,12 +171,13 @@ impl Notes {
         operation.str("op", "i").str("ns", self.namespace.to_string()).document("o", note).finish()
     }
 
-    /// Takes all of them away, those of single runs first.
+    /// Takes all of them away, those of single runs last: without the others they mean nothing.
     pub async fn clear(&self) -> Result<()> {
+        self.target.drop(&self.namespace).await?;
         for of_run in self.of_runs().await? {
             self.target.drop(&of_run.namespace).await?;
         }
-        self.target.drop(&self.namespace).await
+        Ok(())
     }
 
     /// Waits until the server has nothing to do any more for commands with the target's tag, which a run that was killed

@@ -235,9 +235,9 @@ impl Target {
 
     /// Runs a write command with the target's write concern appended.
     pub(crate) async fn run(&self, db: &str, mut command: Builder, action: &str) -> Result<bson::Document> {
-        self.hold().await?;
         self.complete(&mut command);
-        command::write(&self.client, db, raw(&mut command)?, action, Error::may_pass).await
+        let (lease, command) = (self.lease.as_ref(), raw(&mut command)?);
+        command::write_under(lease, &self.client, db, command, action, Error::may_pass).await
     }
 }
 

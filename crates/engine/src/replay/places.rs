@@ -444,9 +444,12 @@ impl Places {
     fn refuse_other(&self, target: &Namespace, source: &Namespace, entry: &Entry<'_>) -> Result<()> {
         let occupant = self.names.get(target).and_then(|uuid| self.known.get(uuid));
         match occupant {
-            Some(occupant) if occupant.source != *source => {
-                Err(Error::InTheWay { namespace: target.clone(), ts: entry.ts.unwrap_or_default() })
-            }
+            Some(occupant) if occupant.source != *source => Err(Error::Refused(format!(
+                "cannot replay the oplog: at {} it gives {source} its name, as which {} was restored (--rename): choose another \
+                     name with --rename, and restore anew",
+                entry.ts.unwrap_or_default(),
+                occupant.source
+            ))),
             _ => Ok(()),
         }
     }
@@ -715,11 +718,11 @@ mod tests {
         let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "ui": ui(2), "o": rename("c", "b", None) };
         let entry = Entry::parse(bytes.as_bytes()).unwrap();
         let Class::Command(command) = entry.class().unwrap() else { panic!() };
-        assert!(matches!(places.of_command(&entry, &command), Err(Error::InTheWay { .. })));
+        assert!(matches!(places.of_command(&entry, &command), Err(Error::Refused(_))));
         let bytes = rawdoc! { "op": "c", "ns": "d.$cmd", "ui": ui(3), "o": { "create": "b" } };
         let entry = Entry::parse(bytes.as_bytes()).unwrap();
         let Class::Command(command) = entry.class().unwrap() else { panic!() };
-        assert!(matches!(places.of_command(&entry, &command), Err(Error::InTheWay { .. })));
+        assert!(matches!(places.of_command(&entry, &command), Err(Error::Refused(_))));
     }
 
     #[test]

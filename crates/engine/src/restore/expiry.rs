@@ -2,11 +2,12 @@
 //! series or of a clustered collection. A TTL is set last, and `--ttl suspend` sets one under which nothing expires.
 
 use super::plan::Planned;
+use crate::catalog::now_ms;
 use crate::quote::counted;
 use crate::replay::IndexCatalog;
 use bson::RawDocumentBuf;
 use mongoark_bson_bytes::{self as bytes, Builder, Elements};
-use mongoark_deployment::indexes;
+use mongoark_deployment::{Target, indexes};
 use mongoark_model::Namespace;
 use mongoark_monitor::Monitor;
 use std::collections::{BTreeMap, HashSet};
@@ -14,8 +15,6 @@ use std::str::FromStr;
 
 /// The field of an index, and the option of a collection.
 const FIELD: &str = "expireAfterSeconds";
-/// The longest time that a server takes, 68 years.
-const NEVER: i32 = i32::MAX;
 /// What stands before the name of a time series' buckets.
 const BUCKETS: &str = "system.buckets.";
 
@@ -100,14 +99,27 @@ pub(super) fn of_collections(catalog: &IndexCatalog) -> BTreeMap<Namespace, (u8,
     found
 }
 
-/// The indexes with a TTL under which nothing expires, where `there` does not have the collection as its own; what was suspended.
-pub(super) fn suspend(catalog: &mut IndexCatalog, there: &HashSet<Namespace>) -> Vec<Suspended> {
+/// The longest time that the target takes, seconds: 68 years, and of older servers the time since 1970.
+pub(super) fn longest(target: &Target) -> i32 {
+    if target.is_at_least(6, 0) {
+        return i32::MAX;
+    }
+    // Their clock may be a little behind.
+    i32::try_from(now_ms() / 1000 - 3600).unwrap_or(i32::MAX)
+}
+
+/// The indexes with a TTL of `longest` seconds, under which nothing expires, where `there` does not have the collection as its own; what was suspended.
+pub(super) fn suspend(
+    catalog: &mut IndexCatalog,
+    there: &HashSet<Namespace>,
+    longest: i32,
+) -> Vec<Suspended> {
     let mut suspended = Vec::new();
     let namespaces: Vec<Namespace> = catalog.iter().map(|(namespace, _)| namespace.clone()).collect();
     for namespace in namespaces.into_iter().filter(|namespace| !there.contains(namespace)) {
         for spec in &mut catalog.entry(namespace.clone()).specs {
             let Ok(Some(after)) = bytes::get(spec.as_bytes(), FIELD) else { continue };
-            let Some(never) = with_never(spec.as_bytes()) else { continue };
+            let Some(never) = with_time(spec.as_bytes(), longest) else { continue };
             let index = indexes::name(spec).to_owned();
             let command = command(&namespace, |command| {
                 command.nested("index", |change| {
@@ -127,12 +139,12 @@ pub(super) fn suspended(namespace: Namespace, (kind, after): &(u8, Vec<u8>)) -> 
     Suspended { command, namespace, index: None }
 }
 
-fn with_never(spec: &[u8]) -> Option<RawDocumentBuf> {
+fn with_time(spec: &[u8], seconds: i32) -> Option<RawDocumentBuf> {
     let mut out = Builder::with_capacity(spec.len());
     for element in Elements::new(spec).ok()? {
         let element = element.ok()?;
         if element.key == FIELD.as_bytes() {
-            out.i32(FIELD, NEVER);
+            out.i32(FIELD, seconds);
         } else {
             out.element(&element);
         }
@@ -181,8 +193,8 @@ mod tests {
     #[test]
     fn what_is_suspended_can_be_armed_again() {
         let mut suspended_one = catalog();
-        assert!(suspend(&mut suspended_one, &HashSet::from([Namespace::new("d", "c")])).is_empty());
-        let found = suspend(&mut suspended_one, &HashSet::new());
+        assert!(suspend(&mut suspended_one, &HashSet::from([Namespace::new("d", "c")]), i32::MAX).is_empty());
+        let found = suspend(&mut suspended_one, &HashSet::new(), i32::MAX);
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].command,

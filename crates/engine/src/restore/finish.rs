@@ -134,7 +134,7 @@ pub(super) async fn indexes(
             let stays = stays.filter(|planned| planned.stays(options.existing));
             let there = stays.map(|planned| planned.metadata.namespace.clone()).collect();
             let whole = expiring.iter().map(|(namespace, after)| expiry::suspended(namespace.clone(), after));
-            whole.chain(expiry::suspend(&mut catalog, &there)).collect()
+            whole.chain(expiry::suspend(&mut catalog, &there, expiry::longest(target))).collect()
         }
     };
     let indexes = build_all(target, catalog, options.jobs, monitor, stop).await?;

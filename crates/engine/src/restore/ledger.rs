@@ -31,7 +31,7 @@ use tokio::time::{sleep, timeout};
 const DEFAULT_EVERY: Duration = Duration::from_secs(1);
 /// Times between two notes for which a run may write on without having been able to write one.
 const LEASE_TICKS: u32 = 5;
-const LEASE_MIN: Duration = Duration::from_millis(500);
+const LEASE_MIN: Duration = Duration::from_secs(2);
 const LEASE_MAX: Duration = Duration::from_secs(60);
 /// What a request may take from the look at the lease to the server.
 const LEASE_SLACK: Duration = Duration::from_millis(100);
@@ -67,6 +67,7 @@ struct Open {
     place: ReplayPlace,
     ending: Arc<Notify>,
     task: JoinHandle<Result<()>>,
+    renewing: JoinHandle<()>,
 }
 
 struct Shared {
@@ -75,6 +76,8 @@ struct Shared {
     of_run: Notes,
     /// Until when this run may write.
     lease: Lease,
+    /// Once the run has ended.
+    ended: Stop,
     tallies: Vec<(u32, Arc<StdMutex<Tally>>)>,
     state: Mutex<State>,
     lost: Stop,
@@ -116,7 +119,13 @@ pub(super) async fn take_over(
     stop: &Stop,
 ) -> Result<Option<Earlier>> {
     let Some(how) = options.ledger.filter(|ledger| ledger.resume) else { return Ok(None) };
-    let found = if exist(notes).await? { read(notes).await? } else { None };
+    let found = match notes.exist().await {
+        Ok(true) => read(notes).await?,
+        Ok(false) => None,
+        // Then this user has written none either.
+        Err(error) if error.kind() == ErrorKind::Unauthorized => None,
+        Err(error) => return Err(error.into()),
+    };
     let Some(found) = found else {
         monitor.step("no restore of this archive was broken off on this target; beginning");
         return Ok(None);
@@ -141,7 +150,7 @@ pub(super) async fn take_over(
     // Whether it was exchanged is seen below: where the answer was lost, a second attempt finds this run's own note.
     notes.exchange(&found.head.encode()?, &head.encode()?, RUN).await?;
     // What an earlier run still sends of the oplog comes to nothing from now on; for other writes its lease has to run out.
-    notes.take_over(&head.run.to_hex()).await?;
+    notes.take_over(&found.head.run.to_hex(), &head.run.to_hex()).await?;
     wait_for_earlier_run(notes, found.head.every, monitor, stop).await?;
     let Some(earlier) = read(notes).await?.filter(|earlier| earlier.head == head) else {
         return Err(Error::TakenOver);
@@ -189,11 +198,10 @@ fn not_readable(notes: &Notes, error: mongoark_deployment::Error) -> Error {
 
 async fn read(notes: &Notes) -> Result<Option<Earlier>> {
     let mut found = notes.read().await.map_err(|error| not_readable(notes, error))?;
-    for of_run in notes.of_runs().await.map_err(|error| not_readable(notes, error))? {
-        found.extend(of_run.read().await.map_err(|error| not_readable(notes, error))?);
-    }
     let head = found.iter().find(|note| note.get_str("_id").is_ok_and(|id| id == HEAD));
     let Some(head) = head.map(|head| Head::decode(head.as_bytes())).transpose()? else { return Ok(None) };
+    let of_run = notes.of_run(&head.run.to_hex()).read().await;
+    found.extend(of_run.map_err(|error| not_readable(notes, error))?);
     let reported = head.phase >= Phase::Finishing;
     let mut earlier = Earlier { head, tallies: HashMap::new(), place: ReplayPlace::default() };
     for note in &found {
@@ -281,20 +289,30 @@ impl Ledger {
         let place = earlier.map(|(earlier, _)| earlier.place.clone()).unwrap_or_default();
         let of_run = notes.of_run(&head.run.to_hex());
         of_run.put(&[place.encode()]).await?;
-        let lease = Lease::new(lease_length(how.every));
+        let stops = stop.clone();
+        let lease = Lease::new(lease_length(how.every), move || stops.is_requested());
         let kept = plan.namespaces.iter().filter(|planned| !planned.is_restarted);
         let written = kept.map(|planned| (planned.stream, snapshot(&planned.tally)));
         let state = State { head, written: written.collect() };
         let tallies = plan.namespaces.iter().map(|planned| (planned.stream, Arc::clone(&planned.tally)));
         let (tallies, lost_too) = (tallies.collect(), lost.clone());
-        let shared =
-            Arc::new(Shared { notes, of_run, tallies, state: Mutex::new(state), lease, lost: lost_too });
+        let shared = Arc::new(Shared {
+            notes,
+            of_run,
+            tallies,
+            state: Mutex::new(state),
+            lease,
+            ended: Stop::default(),
+            lost: lost_too,
+        });
         let ending = Arc::new(Notify::new());
+        shared.renew().await?;
         if let Some((_, phase)) = earlier {
             shared.go_back_to(phase).await?;
         }
+        let renewing = tokio::spawn(renew(Arc::clone(&shared), lease_length(how.every) / LEASE_TICKS));
         let task = tokio::spawn(keep(Arc::clone(&shared), how.every, Arc::clone(&ending)));
-        Ok(Self { open: Some(Open { shared, place, ending, task }), lost })
+        Ok(Self { open: Some(Open { shared, place, ending, task, renewing }), lost })
     }
 
     /// An error once nothing may be written any more; the cause comes at the end.
@@ -352,9 +370,13 @@ impl Ledger {
     pub(super) async fn close(self, has_ended: bool, may_go_on: bool, monitor: &Monitor) -> Result<()> {
         let Some(open) = self.open else { return Ok(()) };
         open.ending.notify_one();
-        open.task.await.unwrap_or(Err(Error::PipelineClosed("the restore's notes")))?;
+        open.shared.ended.request();
+        let kept = open.task.await.unwrap_or(Err(Error::PipelineClosed("the restore's notes")));
+        // A task that has ended with its run tells nothing.
+        let _ = open.renewing.await;
+        kept?;
         if has_ended {
-            return Ok(open.shared.notes.clear().await?);
+            return open.shared.clear(monitor).await;
         }
         if may_go_on {
             monitor.step("what was written stays: the same command with --resume goes on with it");
@@ -387,10 +409,14 @@ async fn begin(notes: &Notes, head: &Head, monitor: &Monitor, stop: &Stop) -> Re
         Ok(()) => Ok(true),
         // Not every user may write there, and not every server has databases of users.
         Err(error) if is_refusal(&error) => {
+            let why = match error.kind() {
+                ErrorKind::Unauthorized => {
+                    format!("role readWrite on the database {} allows it", notes.namespace().db)
+                }
+                _ => error.to_string(),
+            };
             let message = format!(
-                "cannot be written, so --resume will not be able to go on with this restore if it is interrupted (role \
-                 readWrite on the database {} allows it): {error}",
-                notes.namespace().db
+                "cannot be written, so --resume will not be able to go on with this restore if it is interrupted ({why})"
             );
             monitor.warn(notes.namespace().to_string(), message);
             Ok(false)
@@ -408,6 +434,21 @@ pub(super) async fn left_temporary_accounts(notes: &Notes) -> bool {
         )
     };
     left.await.unwrap_or(false)
+}
+
+/// Renews the lease every so often. The notes cannot do so: they wait for a majority, which may be slow.
+async fn renew(shared: Arc<Shared>, every: Duration) {
+    // It is the number of the run that tells, which stays the same.
+    let Ok(head) = shared.state.lock().await.head.encode() else { return };
+    while !shared.ended.is_requested() && !shared.lost.is_requested() {
+        if shared.renew_as(&head).await.is_err() {
+            return;
+        }
+        let until = Instant::now() + every;
+        while Instant::now() < until && !shared.ended.is_requested() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
 }
 
 /// Writes down every so often what has changed, and finds out whether another run has taken over.
@@ -456,13 +497,39 @@ impl Shared {
     }
 
     async fn exchange(&self, before: &[u8], head: &[u8]) -> Result<()> {
-        let asked = Instant::now();
         if !self.lost.is_requested() && self.notes.exchange(before, head, RUN).await? {
+            return Ok(());
+        }
+        self.lose();
+        Err(Error::TakenOver)
+    }
+
+    /// Writes on for a while, if this run is still the one that does.
+    async fn renew(&self) -> Result<()> {
+        let head = self.state.lock().await.head.encode()?;
+        self.renew_as(&head).await
+    }
+
+    async fn renew_as(&self, head: &[u8]) -> Result<()> {
+        let asked = Instant::now();
+        if self.notes.stands(head, RUN).await? {
             self.lease.renew(asked);
             return Ok(());
         }
         self.lose();
         Err(Error::TakenOver)
+    }
+
+    /// Takes the notes away; where the user may not, that is told.
+    async fn clear(&self, monitor: &Monitor) -> Result<()> {
+        match self.notes.clear().await {
+            Err(error) if is_refusal(&error) => {
+                let message = format!("could not be dropped, and can be: the restore has ended ({error})");
+                monitor.warn(self.notes.namespace().to_string(), message);
+                Ok(())
+            }
+            cleared => Ok(cleared?),
+        }
     }
 
     /// Nothing more is written.

@@ -161,7 +161,9 @@ pub async fn restore(
     let ledger = Ledger::open(notes, went_on, &plan, &own_accounts, options, monitor, stop).await?;
     let target = &ledger.leased(target);
     let run = Run { target, ledger: &ledger, own_accounts, options, monitor, stop };
-    let restored = run.from(phase, feed, plan, oplog).await;
+    let restored = run.from(phase, feed, plan, oplog).await.map_err(|error| {
+        if error.is_consequence() && stop.is_requested() { Error::Interrupted } else { error }
+    });
     let may_go_on = restored.as_ref().err().is_some_and(Error::may_be_gone_on_after);
     let closed = ledger.close(restored.is_ok(), may_go_on, monitor).await;
     let (mut report, ()) = crate::error::cause_of(restored, closed)?;

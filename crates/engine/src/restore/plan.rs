@@ -2,6 +2,7 @@
 //! there, and what is created.
 
 use super::{Existing, RestoreOptions, RestoreReport, RestoredNamespace};
+use crate::quote::counted;
 use crate::reading::{Catalog, CatalogEntry};
 use crate::rename::renamed;
 use crate::restore::tally::Tally;
@@ -102,7 +103,11 @@ pub(super) async fn plan(
     if options.existing == Existing::Fail && !goes_on {
         refuse_existing(&namespaces, &there)?;
     }
-    monitor.step(format!("{} namespaces to restore into {}", namespaces.len(), target.topology()));
+    monitor.step(format!(
+        "{} to restore into {}",
+        counted(namespaces.len() as u64, "namespace", "namespaces"),
+        target.topology()
+    ));
     Ok(Plan { namespaces })
 }
 

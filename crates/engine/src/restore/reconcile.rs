@@ -2,7 +2,7 @@
 //! anew or emptied since, and notes on it mean nothing then.
 
 use super::Existing;
-use super::ledger::{Earlier, Phase};
+use super::ledger::{Earlier, Ledger, Phase};
 use super::plan::{Plan, Planned, is_same_definition};
 use super::tally::Tally;
 use super::write::locked;
@@ -38,10 +38,7 @@ pub(super) async fn reconcile(
             planned.is_made = planned.there.take().is_some();
         }
         let Some(why) = why else { continue };
-        monitor.warn(
-            planned.metadata.namespace.to_string(),
-            format!("{why} since the restore was interrupted; it is restored from its start"),
-        );
+        monitor.warn(planned.metadata.namespace.to_string(), format!("{why}; it is restored from its start"));
         // One that is still there is still the one that was made.
         let uuid = locked(&planned.tally).uuid.filter(|_| planned.is_made);
         planned.tally = Arc::new(Mutex::new(Tally::of_collection(uuid)));
@@ -80,15 +77,19 @@ async fn lost(
     existing: Existing,
 ) -> Result<Option<String>> {
     if locked(&planned.tally).refuses() {
-        return Ok(Some("could not be written to; it may be possible".to_owned()));
+        return Ok(Some(
+            "could not be written to by the interrupted restore, or lacked documents".to_owned(),
+        ));
     }
     let noted = locked(&planned.tally).uuid;
     let (is_there, now) = (planned.there.is_some(), planned.there.as_ref().and_then(|there| there.uuid));
     match noted {
-        Some(_) if !is_there => Ok(Some("was dropped".to_owned())),
+        Some(_) if !is_there => Ok(Some("was dropped since the restore was interrupted".to_owned())),
         Some(_) if now != noted && existing == Existing::Merge => {
             planned.is_foreign = true;
-            Ok(Some("was dropped and made anew by somebody else".to_owned()))
+            Ok(Some(
+                "was dropped and made anew by somebody else since the restore was interrupted".to_owned(),
+            ))
         }
         Some(_) if now != noted => Err(foreign(planned, "was dropped and made anew by somebody else")),
         // What has a TTL by now may have expired.
@@ -123,14 +124,17 @@ fn foreign(planned: &Planned, what: &str) -> Error {
 
 /// Whether documents that were written are gone.
 async fn emptied(target: &Target, planned: &Planned) -> Result<Option<String>> {
-    Ok(missing(target, planned).await?.map(|missing| {
-        format!("has lost {} of those that were written", counted(missing, "document", "documents"))
+    let written = locked(&planned.tally).on_the_target();
+    Ok(missing(target, planned, written).await?.map(|missing| {
+        format!(
+            "has lost {} of those that were written since the restore was interrupted",
+            counted(missing, "document", "documents")
+        )
     }))
 }
 
 /// How many documents are fewer than were written. A capped collection makes room by itself.
-async fn missing(target: &Target, planned: &Planned) -> Result<Option<u64>> {
-    let written = locked(&planned.tally).on_the_target();
+async fn missing(target: &Target, planned: &Planned, written: u64) -> Result<Option<u64>> {
     let namespace = planned.metadata.data_namespace();
     if planned.metadata.is_capped() || written == 0 || target.has_raw_data() {
         return Ok(None);
@@ -147,13 +151,19 @@ async fn missing(target: &Target, planned: &Planned) -> Result<Option<u64>> {
 /// written and not written down.
 pub(super) async fn check_whole<'a>(
     target: &Target,
+    ledger: &Ledger,
     namespaces: impl Iterator<Item = &'a Planned>,
 ) -> Result<()> {
-    for planned in namespaces.filter(|planned| holds_documents(planned)) {
-        if let Some(missing) = missing(target, planned).await? {
+    // Of one that was read from its start, every document was inserted or found.
+    for planned in namespaces.filter(|planned| holds_documents(planned) && !planned.is_restarted) {
+        let written = locked(&planned.tally).booked();
+        if let Some(missing) = missing(target, planned, written).await? {
+            locked(&planned.tally).refuse_all();
+            ledger.write().await?;
             return Err(Error::Refused(format!(
-                "{}: {} fewer than were written are there: somebody removed them while the restore was interrupted. Give the same \
-                 command with --resume, which restores that collection from its start",
+                "{}: the archive brought {} more than are there: somebody removed them while the restore was interrupted, or the \
+                 archive has them twice. Give the same command with --resume, which reads that collection once more from its start \
+                 and leaves none out",
                 planned.metadata.namespace,
                 counted(missing, "document", "documents")
             )));

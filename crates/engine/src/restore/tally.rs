@@ -184,6 +184,11 @@ impl Tally {
         }
     }
 
+    /// Documents that came from the archive and were inserted, or found there.
+    pub(super) fn booked(&self) -> u64 {
+        self.counts.inserted + self.counts.identical
+    }
+
     /// Documents that are on the target at least, by this restore or since before.
     pub(super) fn on_the_target(&self) -> u64 {
         (self.counts.inserted + self.counts.identical).saturating_sub(self.counts.found)

@@ -125,7 +125,8 @@ pub(super) async fn documents(
     run.ledger.check()?;
     destinations.values().try_for_each(Destination::check_passed)?;
     if phase == Phase::Documents {
-        check_whole(run.target, destinations.values().map(|destination| &destination.planned)).await?;
+        check_whole(run.target, run.ledger, destinations.values().map(|destination| &destination.planned))
+            .await?;
     }
     account_for_all(&destinations, run.monitor)?;
     Ok(written(destinations, summary))
