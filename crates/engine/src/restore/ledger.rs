@@ -520,12 +520,13 @@ impl Shared {
         Err(Error::TakenOver)
     }
 
-    /// Takes the notes away; where the user may not, that is told.
+    /// Takes the notes away; where the user may not, that is a failure of its own: what was restored is whole.
     async fn clear(&self, monitor: &Monitor) -> Result<()> {
         match self.notes.clear().await {
             Err(error) if is_refusal(&error) => {
-                let message = format!("could not be dropped, and can be: the restore has ended ({error})");
-                monitor.warn(self.notes.namespace().to_string(), message);
+                let message =
+                    format!("is left on the target: the restore has ended, drop it ({})", error.message());
+                monitor.fail(self.notes.namespace().to_string(), message, 0);
                 Ok(())
             }
             cleared => Ok(cleared?),
