@@ -288,7 +288,6 @@ impl Ledger {
         }
         let place = earlier.map(|(earlier, _)| earlier.place.clone()).unwrap_or_default();
         let of_run = notes.of_run(&head.run.to_hex());
-        of_run.put(&[place.encode()]).await?;
         let stops = stop.clone();
         let lease = Lease::new(lease_length(how.every), move || stops.is_requested());
         let kept = plan.namespaces.iter().filter(|planned| !planned.is_restarted);
@@ -306,7 +305,9 @@ impl Ledger {
             lost: lost_too,
         });
         let ending = Arc::new(Notify::new());
+        // Asked first: a run that was taken over meanwhile leaves nothing of its own behind.
         shared.renew().await?;
+        shared.of_run.put(&[place.encode()]).await?;
         if let Some((_, phase)) = earlier {
             shared.go_back_to(phase).await?;
         }
